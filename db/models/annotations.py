@@ -1,0 +1,172 @@
+"""What people said: the append-only history, and the current state derived from it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, identity, json_list, json_object, recorded_time, text_enum
+
+
+class EventKind(enum.StrEnum):
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+class EventSource(enum.StrEnum):
+    WEBHOOK = "webhook"  # fetched because Label Studio told us
+    SWEEP = "sweep"  # found by looking, no event had told us
+    BACKFILL = "backfill"  # there before we started
+    VERIFY = "verify"  # found by comparing with a full export
+    CSV = "csv"  # imported from a legacy file
+
+
+class ValueOutcome(enum.StrEnum):
+    ACCEPTED = "accepted"  # predicted and left as it was
+    CORRECTED = "corrected"  # predicted, then text, field or place changed
+    ADDED = "added"  # not predicted
+    REMOVED = "removed"  # predicted, taken away by the reviewer
+
+
+class AnnotationEvent(Base):
+    __tablename__ = "annotation_events"
+    __table_args__ = (
+        UniqueConstraint("project_id", "label_studio_id", "kind", "occurred_at", "content_sha256"),
+        Index("ix_annotation_events_task_id_id", "task_id", "id"),
+        Index("ix_annotation_events_project_id_recorded_at", "project_id", "recorded_at"),
+        {
+            "comment": "Append-only: every state of every annotation that we ever saw, with who, when it happened, when we learnt it and how."
+        },
+    )
+
+    id: Mapped[identity]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
+    label_studio_id: Mapped[int] = mapped_column(comment="Annotation id in Label Studio.")
+    kind: Mapped[EventKind] = mapped_column(
+        text_enum(EventKind, "kind"), comment="created, updated or deleted."
+    )
+    source: Mapped[EventSource] = mapped_column(
+        text_enum(EventSource, "source"), comment="How we learnt it."
+    )
+    occurred_at: Mapped[datetime] = mapped_column(
+        comment="When it happened: updated_at in Label Studio; for a deletion, when we found it."
+    )
+    recorded_at: Mapped[recorded_time] = mapped_column(comment="When it entered the record.")
+    actor: Mapped[str | None] = mapped_column(
+        comment="E-mail of the reviewer, where Label Studio tells it."
+    )
+    was_cancelled: Mapped[bool] = mapped_column(
+        server_default="false", comment="True: the reviewer skipped the task."
+    )
+    lead_time: Mapped[float | None] = mapped_column(comment="Seconds the reviewer worked on it.")
+    result: Mapped[list | None] = mapped_column(
+        JSONB, comment="The full result; for a deletion the last content known."
+    )  # type: ignore[type-arg]
+    content_sha256: Mapped[str] = mapped_column(
+        comment="Hash of result and was_cancelled, keys sorted; equal content, equal hash."
+    )
+    parent_prediction_id: Mapped[int | None] = mapped_column(
+        comment="Label Studio id of the prediction the reviewer started from."
+    )
+    extraction_id: Mapped[int | None] = mapped_column(
+        ForeignKey("extractions.id"), comment="Our extraction behind that prediction."
+    )
+    previous_event_id: Mapped[int | None] = mapped_column(
+        ForeignKey("annotation_events.id"), comment="State before this one."
+    )
+    changes: Mapped[json_list] = mapped_column(
+        comment="Differences to the state before: [{region_id, field, change, before, after}]."
+    )
+    gap: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="True: states between the previous event and this one may have gone unseen.",
+    )
+    problems: Mapped[json_list] = mapped_column(
+        comment="What in the content could not be understood, in sentences."
+    )
+    delivery_id: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Webhook delivery that led to it."
+    )
+
+
+class Annotation(Base):
+    __tablename__ = "annotations"
+    __table_args__ = (
+        UniqueConstraint("project_id", "label_studio_id", "source_created_at"),
+        Index("ix_annotations_open", "project_id", postgresql_where=text("deleted_at IS NULL")),
+        {"comment": "The current state of every annotation; deleted ones keep their last content."},
+    )
+
+    id: Mapped[identity]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), index=True)
+    label_studio_id: Mapped[int] = mapped_column(
+        index=True, comment="Annotation id in Label Studio."
+    )
+    last_event_id: Mapped[int] = mapped_column(
+        ForeignKey("annotation_events.id"),
+        index=True,
+        comment="Event that set this state; its values are in annotation_values.",
+    )
+    created_by: Mapped[str | None] = mapped_column(comment="E-mail of the reviewer who made it.")
+    updated_by: Mapped[str | None] = mapped_column(comment="E-mail of the last reviewer.")
+    source_created_at: Mapped[datetime] = mapped_column(comment="created_at in Label Studio.")
+    source_updated_at: Mapped[datetime] = mapped_column(comment="updated_at in Label Studio.")
+    was_cancelled: Mapped[bool] = mapped_column(comment="True: skipped.")
+    ground_truth: Mapped[bool] = mapped_column(
+        server_default="false", comment="Marked as ground truth in Label Studio."
+    )
+    lead_time: Mapped[float | None] = mapped_column(comment="Seconds.")
+    result: Mapped[list] = mapped_column(JSONB, comment="The full result as Label Studio has it.")  # type: ignore[type-arg]
+    content_sha256: Mapped[str] = mapped_column(comment="Hash of result and was_cancelled.")
+    status: Mapped[str | None] = mapped_column(
+        comment="The reviewer's choice: OK, Second look, Wrong type, Unreadable."
+    )
+    absent: Mapped[json_list] = mapped_column(
+        comment="Fields the reviewer declared not in this document."
+    )
+    notes: Mapped[str | None] = mapped_column(comment="The reviewer's notes.")
+    deleted_at: Mapped[datetime | None] = mapped_column(comment="When it was found deleted.")
+    extra: Mapped[json_object] = mapped_column(
+        comment="Other keys Label Studio sent, kept for verification."
+    )
+
+
+class AnnotationValue(Base):
+    __tablename__ = "annotation_values"
+    __table_args__ = (
+        Index("ix_annotation_values_event_id", "event_id"),
+        Index("ix_annotation_values_field", "field"),
+        {
+            "comment": "One field value of one state of an annotation. Never changed: the state's event says when it held; current values are those of annotations.last_event_id."
+        },
+    )
+
+    id: Mapped[identity]
+    event_id: Mapped[int] = mapped_column(ForeignKey("annotation_events.id"))
+    region_id: Mapped[str] = mapped_column(comment="Region id in Label Studio.")
+    field: Mapped[str] = mapped_column(comment="Field name; a table column is table.column.")
+    row: Mapped[int | None] = mapped_column(comment="Row of a table, from 0, by vertical position.")
+    text: Mapped[str | None] = mapped_column(comment="The value; empty for a removed one.")
+    text_source: Mapped[str] = mapped_column(
+        comment="reviewer: typed or confirmed text; page: words under the box, the region had no text; none: no text found."
+    )
+    normalised: Mapped[str | None] = mapped_column(comment="ISO date, plain decimal, true/false.")
+    problem: Mapped[str | None] = mapped_column(comment="Why it could not be normalised.")
+    page: Mapped[int] = mapped_column(comment="0-based.")
+    x0: Mapped[float] = mapped_column(comment="Points from the left of the page as displayed.")
+    y0: Mapped[float] = mapped_column(comment="Points from the top.")
+    x1: Mapped[float] = mapped_column(comment="Points from the left.")
+    y1: Mapped[float] = mapped_column(comment="Points from the top.")
+    outcome: Mapped[ValueOutcome] = mapped_column(
+        text_enum(ValueOutcome, "outcome"),
+        comment="Against the prediction the reviewer started from.",
+    )
+    predicted_text: Mapped[str | None] = mapped_column(comment="What the model had said.")
+    confidence: Mapped[float | None] = mapped_column(comment="The model's confidence in it.")

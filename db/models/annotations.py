@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -65,9 +66,9 @@ class AnnotationEvent(Base):
         server_default="false", comment="True: the reviewer skipped the task."
     )
     lead_time: Mapped[float | None] = mapped_column(comment="Seconds the reviewer worked on it.")
-    result: Mapped[list | None] = mapped_column(
+    result: Mapped[list[Any] | None] = mapped_column(
         JSONB, comment="The full result; for a deletion the last content known."
-    )  # type: ignore[type-arg]
+    )
     content_sha256: Mapped[str] = mapped_column(
         comment="Hash of result and was_cancelled, keys sorted; equal content, equal hash."
     )
@@ -123,7 +124,9 @@ class Annotation(Base):
         server_default="false", comment="Marked as ground truth in Label Studio."
     )
     lead_time: Mapped[float | None] = mapped_column(comment="Seconds.")
-    result: Mapped[list] = mapped_column(JSONB, comment="The full result as Label Studio has it.")  # type: ignore[type-arg]
+    result: Mapped[list[Any]] = mapped_column(
+        JSONB, comment="The full result as Label Studio has it."
+    )
     content_sha256: Mapped[str] = mapped_column(comment="Hash of result and was_cancelled.")
     status: Mapped[str | None] = mapped_column(
         comment="The reviewer's choice: OK, Second look, Wrong type, Unreadable."

@@ -1,0 +1,275 @@
+"""What printed words announce a field: from its name, its labels, its aliases and common usage.
+
+`CONCEPTS` is a small English and Brazilian Portuguese dictionary of business documents. A field
+belongs to a concept when one of its own phrases is one of the concept's; it then inherits the
+concept's other phrases, at a lower weight than its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+from ml_backend.extraction.fields import FieldSpec, FieldType, PageLike
+from ml_backend.extraction.geometry import Layout
+from ml_backend.extraction.normalize import fold
+
+Phrase = tuple[str, ...]
+
+LONGEST_PHRASE = 5
+
+# Concept → phrases, strongest first. "/" separates phrases; spelling is folded when read.
+_CONCEPT_TEXT = {
+    "invoice_number": "invoice number/invoice no/invoice id/invoice/bill number/número da nota fiscal/número da nota/nota fiscal número/nota fiscal/nf número/número da fatura/fatura número/fatura/nfe/nf e",
+    "order_number": "purchase order number/purchase order/po number/order number/order no/order id/order/p o number/your order/número do pedido/pedido de compra/ordem de compra/pedido número/pedido/número da ordem/oc número",
+    "contract_number": "contract number/contract no/contract id/contract/agreement number/agreement no/número do contrato/contrato número/contrato",
+    "customer_number": "customer number/customer id/customer no/client number/client id/account number/account no/código do cliente/número do cliente/conta",
+    "reference": "reference number/reference/ref number/ref/your reference/referência/número de referência",
+    "invoice_date": "invoice date/date of issue/issue date/bill date/date issued/issued on/issued/data da nota/data da fatura/data de emissão/data da emissão/emissão/emitido em/emitida em/dated/date/data",
+    "order_date": "order date/po date/purchase order date/date of order/date ordered/data do pedido/data da ordem/data da compra",
+    "contract_date": "contract date/agreement date/date of agreement/date signed/signed on/data do contrato/data da assinatura/assinado em",
+    "due_date": "due date/payment due/due on/due by/pay by/payment date/due/data de vencimento/data do vencimento/vencimento/vence em/pagar até",
+    "delivery_date": "delivery date/ship date/date of delivery/deliver by/delivery by/shipping date/data de entrega/data da entrega/prazo de entrega/entrega",
+    "start_date": "start date/date from/from date/effective date/commencement date/starting/start/begins/begin/from/valid from/period from/data de início/data inicial/início da vigência/vigência de/início/de",
+    "end_date": "end date/date to/to date/expiration date/expiry date/expires/ending/end/ends/until/through/to/valid until/period to/data de término/data final/fim da vigência/término/vigência até/fim/até",
+    "total": "grand total/total amount due/total due/invoice total/order total/total amount/amount due/balance due/total payable/total to pay/total value/contract value/gross amount/gross total/total/valor total da nota/valor total do pedido/valor total/total geral/total da fatura/total do pedido/total a pagar/valor a pagar/valor do contrato",
+    "subtotal": "sub total/subtotal/net amount/net total/total before tax/amount before tax/valor dos produtos/total dos produtos/total dos itens/valor líquido/soma",
+    "tax": "sales tax/tax amount/total tax/vat amount/tax/vat/gst/hst/icms/iss/impostos/imposto/valor do imposto/tributos",
+    "discount": "discount amount/discount/less discount/rebate/desconto/valor do desconto/descontos/abatimento",
+    "shipping": "shipping and handling/shipping cost/shipping/freight/delivery charge/postage/frete/valor do frete/despesas de envio",
+    "deposit": "security deposit/deposit amount/deposit/caução/depósito caução/depósito/valor da caução",
+    "rent": "monthly rent/rent amount/rental amount/rent/aluguel mensal/valor do aluguel/aluguel",
+    "vendor": "vendor name/supplier name/seller name/vendor/supplier/seller/sold by/remit to/payable to/from company/issuer/fornecedor/nome do fornecedor/emitente/vendedor/prestador/contratada/contratado/razão social",
+    "customer": "customer name/client name/buyer name/bill to/billed to/sold to/invoice to/customer/client/buyer/purchaser/cliente/nome do cliente/comprador/destinatário/tomador/contratante/faturar para/cobrar de/sacado",
+    "ship_to": "ship to/deliver to/delivery address/shipping address/entregar em/endereço de entrega/local de entrega",
+    "tenant": "tenant name/tenant/lessee/renter/locatário/inquilino",
+    "landlord": "landlord name/landlord/lessor/owner/locador/proprietário",
+    "address": "billing address/street address/property address/address/endereço/logradouro",
+    "contact": "contact name/contact person/attention/attn/contact/contato/a c/aos cuidados de",
+    "tax_id": "tax id/tax identification number/vat number/vat id/ein/tin/cnpj/cpf/cpf cnpj/cnpj cpf/inscrição estadual",
+    "email": "email address/email/e mail/correio eletrônico",
+    "phone": "phone number/telephone/phone/tel/mobile/telefone/fone/celular",
+    "payment_terms": "payment terms/terms of payment/terms/condições de pagamento/condição de pagamento/forma de pagamento/prazo de pagamento",
+    "currency": "currency/moeda",
+    "quantity": "quantity/qty/units/pieces/qtd/qtde/quant/quantidade",
+    "unit_price": "unit price/unit cost/price each/price per unit/price/rate/unit amount/each/valor unitário/preço unitário/vlr unit/vl unit/valor unit/preço unit/preço/unitário",
+    "line_amount": "line total/line amount/extended price/extended amount/ext price/amount/total price/total/net price/valor total/preço total/vlr total/vl total/total item/subtotal/valor/montante/importe",
+    "description": "item description/product description/description of goods/description/product/item/details/particulars/service/services/descrição do produto/descrição dos produtos/descrição do serviço/descrição/produto/serviço/discriminação/especificação/histórico",
+    "item_number": "item number/item no/line number/line/pos/position/number/item/seq/linha",
+    "item_code": "item code/product code/part number/part no/sku/code/article/article number/stock code/código do produto/código/cód produto/cód/referência/ref",
+    "unit": "unit of measure/uom/unit/um/unidade/und/unid/un",
+    "signature": "authorized signature/authorised signature/signature/signed by/signed/sign here/assinatura/assinado por/assinatura do responsável",
+    "name": "full name/name/nome completo/nome",
+    "period": "service period/billing period/period/período/período de referência/competência",
+}
+
+_SYNONYMS = {
+    "no": "number", "nr": "number", "num": "number", "nbr": "number", "#": "number", "numero": "number",
+    "nos": "number", "nro": "number", "dt": "date", "amt": "amount", "inv": "invoice",
+    "acct": "account", "cust": "customer", "qtty": "quantity", "vlr": "valor", "vl": "valor",
+    "desc": "description", "descr": "description", "ord": "order",
+}  # fmt: skip
+
+_TOKEN = re.compile(r"[a-z0-9]+|#")
+_GLUE = frozenset(["da", "do", "das", "dos", "the"])
+# Never enough on their own to announce a value, whatever the field.
+_TOO_WEAK = frozenset(
+    [("de",), ("a",), ("to",), ("from",), ("number",), ("ate",), ("un",), ("um",)]
+)
+
+
+@lru_cache(maxsize=200_000)
+def tokens_of(word: str) -> Phrase:
+    """A printed word's folded tokens without punctuation: "Invoice#:" → ("invoice", "number")."""
+    return tuple(_SYNONYMS.get(token, token) for token in _TOKEN.findall(fold(word[:80])))
+
+
+def phrase(text: str) -> Phrase:
+    """The tokens of a whole phrase: "N° da Nota" → ("number", "nota"). Glue words are dropped."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.replace("_", " "))
+    found = [token for word in spaced.split() for token in tokens_of(word)]
+    kept = [token for token in found if token not in _GLUE]
+    return tuple(kept or found)
+
+
+CONCEPTS: Mapping[str, tuple[Phrase, ...]] = MappingProxyType(
+    {
+        concept: tuple(dict.fromkeys(phrase(text) for text in texts.split("/")))
+        for concept, texts in _CONCEPT_TEXT.items()
+    }
+)
+
+_TYPES = {
+    "invoice_date": FieldType.DATE,
+    "order_date": FieldType.DATE,
+    "contract_date": FieldType.DATE,
+    "due_date": FieldType.DATE,
+    "delivery_date": FieldType.DATE,
+    "start_date": FieldType.DATE,
+    "end_date": FieldType.DATE,
+    "total": FieldType.NUMBER,
+    "subtotal": FieldType.NUMBER,
+    "tax": FieldType.NUMBER,
+    "discount": FieldType.NUMBER,
+    "shipping": FieldType.NUMBER,
+    "deposit": FieldType.NUMBER,
+    "rent": FieldType.NUMBER,
+    "signature": FieldType.SIGNATURE,
+}
+COLUMN_CONCEPTS = (
+    "item_number",
+    "item_code",
+    "description",
+    "quantity",
+    "unit",
+    "unit_price",
+    "line_amount",
+    "discount",
+    "tax",
+    "delivery_date",
+    "start_date",
+    "end_date",
+    "period",
+)
+_BEGIN = frozenset(["start", "from", "begin", "beginning", "inicio", "inicial", "effective"])
+_FINISH = frozenset(["end", "to", "until", "through", "finish", "termino", "final", "fim", "ate"])
+
+
+def own_phrases(spec: FieldSpec) -> list[Phrase]:
+    """The field's own announcements: aliases as typed, then labels, then its name."""
+    texts = [*spec.aliases, spec.label_en, spec.label_pt, spec.name]
+    return [found for found in dict.fromkeys(phrase(text) for text in texts) if found]
+
+
+def concept_of(spec: FieldSpec, *, column: bool = False) -> str | None:
+    """The dictionary's concept for a field, or None. A column is looked up among column concepts.
+
+    An exact phrase decides; else the words of a date's name that mean a beginning or an end.
+    """
+    own = own_phrases(spec)
+    names = COLUMN_CONCEPTS if column else tuple(n for n in CONCEPTS if n not in _COLUMN_ONLY)
+    fitting = [n for n in names if n not in _TYPES or _TYPES[n] is spec.type or column]
+    # The name and labels say what the field is; aliases are words on paper, often shared.
+    order = [p for p in own if p not in {phrase(a) for a in spec.aliases}]
+    order += [p for p in own if p not in order]
+    for candidate in order:
+        best: tuple[int, str] | None = None
+        for name in fitting:
+            if candidate == phrase(name):
+                return name
+            if candidate in CONCEPTS[name]:
+                rank = CONCEPTS[name].index(candidate)
+                if best is None or rank < best[0]:
+                    best = (rank, name)
+        if best:
+            return best[1]
+    if spec.type is FieldType.DATE:
+        words = set(phrase(spec.name))
+        if words & _FINISH:
+            return "end_date"
+        if words & _BEGIN:
+            return "start_date"
+    if spec.type is FieldType.SIGNATURE:
+        return "signature"
+    return None
+
+
+_COLUMN_ONLY = frozenset(
+    ["quantity", "unit_price", "line_amount", "description", "item_number", "item_code", "unit"]
+)
+
+
+def weighted_phrases(spec: FieldSpec, *, column: bool = False) -> dict[Phrase, float]:
+    """Phrase → weight 0..1: aliases and labels count most, the dictionary's phrases follow."""
+    weights: dict[Phrase, float] = {}
+    aliases = [phrase(alias) for alias in spec.aliases]
+    for rank, found in enumerate(aliases):
+        if found:
+            weights.setdefault(found, max(0.8, 1.0 - 0.02 * rank))
+    for text in (spec.label_en, spec.label_pt, spec.name):
+        found = phrase(text)
+        if found and found not in _TOO_WEAK:
+            weights.setdefault(found, 0.9)
+    concept = concept_of(spec, column=column)
+    if concept:
+        for rank, found in enumerate(CONCEPTS[concept]):
+            if found not in _TOO_WEAK:
+                weights.setdefault(found, max(0.4, 0.8 - 0.02 * rank))
+    return {found: weight for found, weight in weights.items() if len(found) <= LONGEST_PHRASE}
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A known phrase on a page.
+
+    `words` are the word indices it covers, in reading order; `rest` is the text the last word
+    holds after the phrase ("Total:$12" → "$12"), "" if nothing; `colon` whether a colon follows.
+    """
+
+    phrase: Phrase
+    words: tuple[int, ...]
+    colon: bool
+    rest: str
+
+
+def all_concept_phrases() -> frozenset[Phrase]:
+    """Every phrase of the dictionary long enough to be a label in its own right."""
+    return frozenset(p for phrases in CONCEPTS.values() for p in phrases if p not in _TOO_WEAK)
+
+
+def find_phrases(
+    page: PageLike, layout: Layout, known: Iterable[Phrase] | Mapping[Phrase, object]
+) -> list[Occurrence]:
+    """Where the `known` phrases stand: longest first, never overlapping, never across a wide gap."""
+    book = known if isinstance(known, (Mapping, frozenset, set)) else frozenset(known)
+    firsts: dict[str, int] = {}
+    for entry in book:
+        firsts[entry[0]] = max(firsts.get(entry[0], 0), len(entry))
+    found: list[Occurrence] = []
+    for segment in layout.segments:
+        found.extend(_in_segment(page.texts, [int(i) for i in segment], book, firsts))
+    return found
+
+
+def _in_segment(
+    texts: Sequence[str],
+    segment: list[int],
+    book: Mapping[Phrase, object] | frozenset[Phrase] | set[Phrase],
+    firsts: Mapping[str, int],
+) -> list[Occurrence]:
+    stream: list[tuple[str, int]] = []
+    for word in segment:
+        stream.extend((token, word) for token in tokens_of(texts[word]) if token not in _GLUE)
+    found: list[Occurrence] = []
+    at = 0
+    while at < len(stream):
+        longest = min(firsts.get(stream[at][0], 0), len(stream) - at)
+        match = 0
+        for length in range(longest, 0, -1):
+            if tuple(token for token, _ in stream[at : at + length]) in book:
+                match = length
+                break
+        if not match:
+            at += 1
+            continue
+        words = tuple(dict.fromkeys(word for _, word in stream[at : at + match]))
+        last = texts[words[-1]]
+        leftover = at + match < len(stream) and stream[at + match][1] == words[-1]
+        head, colon, tail = last.partition(":")
+        rest = tail.strip() if leftover and colon and tokens_of(head) else ""
+        following = segment[segment.index(words[-1]) + 1 :]
+        followed = bool(following) and texts[following[0]].startswith(":")
+        if not leftover or rest:
+            found.append(
+                Occurrence(
+                    tuple(token for token, _ in stream[at : at + match]),
+                    words,
+                    last.rstrip().endswith(":") or bool(rest) or followed,
+                    rest,
+                )
+            )
+        at += match
+    return found

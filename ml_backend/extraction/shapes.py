@@ -1,0 +1,168 @@
+"""Spans of a page that look like a value of some type, before anything is learnt."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ml_backend.extraction.fields import Box, FieldSpec, FieldType, PageLike
+from ml_backend.extraction.geometry import IntArray, Layout, lay_out
+from ml_backend.extraction.normalize import fold, normalize
+
+_DAY = r"\d{1,2}"
+_NUMERIC_DATE = re.compile(
+    rf"(?<![\d./-])(?:\d{{4}}[-/.]{_DAY}[-/.]{_DAY}|{_DAY}[-/.]{_DAY}[-/.](?:\d{{4}}|\d{{2}}))(?!\d|[-/]\d)"
+)
+_WORD_DATE = re.compile(r"(?<!\w)\d{1,2}[-/. ]?[A-Za-zç]{3,9}\.?[-/. ]?(?:\d{4}|\d{2})(?!\w)")
+_NUMBER = re.compile(
+    r"^[(\-−+]?\s*(?:[A-Z]{1,3})?[$€£¥₹]?\s*[(\-−+]?(?:\d{1,3}(?:[.,'’]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?|[.,]\d+)[)\-−]?\s?[%€]?[)]?[*]?$"
+)
+_DECIMALS = re.compile(r"[.,]\d{2}[)\-−%€]?$")
+_CURRENCY_WORD = re.compile(r"^(?:[A-Z]{0,2}[$]|[€£¥₹]|USD|EUR|BRL|GBP|CAD)$")
+_DATE_SPEC = FieldSpec("", FieldType.DATE, format="DMY")
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A span of consecutive words of one line.
+
+    `first` and `last` are positions in the page's reading order (`Layout.order`); `text` may be a
+    part of a single word. `decimals`, `percent` and `currency` describe numbers.
+    """
+
+    first: int
+    last: int
+    text: str
+    box: Box
+    amount: float = 0.0
+    decimals: bool = False
+    percent: bool = False
+    currency: bool = False
+
+
+@dataclass(frozen=True)
+class PageView:
+    """A page in reading order: `texts` and `boxes` follow `layout.order`, as do `line` and
+    `segment`; `dates` and `numbers` are the typed spans by their first position."""
+
+    index: int
+    page: PageLike
+    layout: Layout
+    texts: list[str]
+    boxes: list[Box]
+    line: list[int]
+    segment: list[int]
+    dates: tuple[Shaped, ...]
+    numbers: tuple[Shaped, ...]
+
+    def box(self, first: int, last: int) -> Box:
+        """Box around the positions first..last of one line."""
+        part = self.boxes[first : last + 1]
+        return (
+            part[0][0],
+            min(b[1] for b in part),
+            max(b[2] for b in part),
+            max(b[3] for b in part),
+        )
+
+
+def view(page: PageLike, index: int) -> PageView:
+    """`page`, the document's `index`-th, ready for looking things up in reading order."""
+    layout = lay_out(page.boxes)
+    order: IntArray = layout.order
+    texts = [page.texts[i] for i in order.tolist()]
+    boxes: list[Box] = [(b[0], b[1], b[2], b[3]) for b in page.boxes[order].astype(float).tolist()]
+    line = layout.line[order].tolist()
+    segment = layout.segment[order].tolist()
+    dates = _dates(texts, boxes, line)
+    taken = {at for span in dates for at in range(span.first, span.last + 1)}
+    numbers = _numbers(texts, boxes, line, taken)
+    return PageView(index, page, layout, texts, boxes, line, segment, dates, numbers)
+
+
+@lru_cache(maxsize=100_000)
+def _dates_in_word(word: str) -> tuple[tuple[int, int], ...]:
+    if len(word) < 6 or not any(c.isdigit() for c in word):
+        return ()
+    found = [m.span() for m in _NUMERIC_DATE.finditer(word)]
+    if not found:
+        found = [m.span() for m in _WORD_DATE.finditer(word)]
+    return tuple(s for s in found if normalize(word[s[0] : s[1]], _DATE_SPEC).value)
+
+
+@lru_cache(maxsize=100_000)
+def _part_of_date(word: str) -> str:
+    """ "m" a month's name, "d" one or two digits, "y" four, "de" glue, "" anything else."""
+    plain = fold(word).strip(".,;:()")
+    if plain in {"de", "of"}:
+        return "de"
+    digits = re.sub(r"(?:st|nd|rd|th|o)$", "", plain)
+    if digits.isdigit():
+        return "d" if len(digits) <= 2 else "y" if len(digits) == 4 else ""
+    if plain.isalpha() and 3 <= len(plain) <= 9:
+        return "m" if normalize(f"7 {plain} 2024", _DATE_SPEC).value else ""
+    return ""
+
+
+_SPELLED = {
+    ("d", "m", "y"), ("d", "m", "d"), ("m", "d", "y"), ("d", "de", "m", "de", "y"), ("y", "m", "d"),
+    ("d", "m", "de", "y"),
+}  # fmt: skip
+
+
+def _dates(texts: list[str], boxes: list[Box], line: list[int]) -> tuple[Shaped, ...]:
+    found: list[Shaped] = []
+    parts = [_part_of_date(text) for text in texts]
+    taken = -1
+    for at, text in enumerate(texts):
+        if at <= taken:
+            continue
+        for start, end in _dates_in_word(text):
+            x0, y0, x1, y1 = boxes[at]
+            width = (x1 - x0) / max(1, len(text))
+            box = (x0 + start * width, y0, x0 + end * width, y1)
+            found.append(Shaped(at, at, text[start:end], box))
+            taken = at
+        if taken == at or parts[at] not in {"d", "m", "y"}:
+            continue
+        for length in (5, 4, 3):
+            last = at + length - 1
+            if last >= len(texts) or line[last] != line[at]:
+                continue
+            if tuple(parts[at : last + 1]) not in _SPELLED:
+                continue
+            joined = " ".join(texts[at : last + 1]).rstrip(".,;:")
+            if normalize(joined, _DATE_SPEC).value:
+                part = boxes[at : last + 1]
+                box = (part[0][0], min(b[1] for b in part), part[-1][2], max(b[3] for b in part))
+                found.append(Shaped(at, last, joined, box))
+                taken = last
+                break
+    return tuple(found)
+
+
+@lru_cache(maxsize=100_000)
+def _number_in_word(word: str) -> tuple[float, bool, bool, bool] | None:
+    """Amount, has decimals, is a percentage, has a currency; None for no number."""
+    if len(word) > 24 or not _NUMBER.match(word):
+        return None
+    value = normalize(word, FieldSpec("", FieldType.NUMBER)).value
+    if value is None:
+        return None
+    currency = any(c in "$€£¥₹" for c in word)
+    return (float(value), bool(_DECIMALS.search(word)), "%" in word, currency)
+
+
+def _numbers(
+    texts: list[str], boxes: list[Box], line: list[int], taken: set[int]
+) -> tuple[Shaped, ...]:
+    found: list[Shaped] = []
+    for at, text in enumerate(texts):
+        number = None if at in taken else _number_in_word(text.rstrip(".,;:"))
+        if number is None:
+            continue
+        amount, decimals, percent, currency = number
+        before = at > 0 and line[at - 1] == line[at] and bool(_CURRENCY_WORD.match(texts[at - 1]))
+        found.append(Shaped(at, at, text, boxes[at], amount, decimals, percent, currency or before))
+    return tuple(found)

@@ -1,0 +1,104 @@
+"""Decoded spans → the values and absences a caller sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ml_backend.extraction.decoding import Candidate, Ranked, decode, margin_of
+from ml_backend.extraction.document import boxes_of, text_of
+from ml_backend.extraction.encoding import Encoded
+from ml_backend.extraction.fields import Alternative, FieldSpec, Span, Value
+from ml_backend.extraction.normalize import normalize
+
+if TYPE_CHECKING:
+    from ml_backend.extraction.learning import State
+
+SUGGEST = 0.05
+ALTERNATIVES = 3
+WEAKEST_ALTERNATIVE = 0.01
+
+
+def answer(
+    encoded: Encoded, state: State, specs: Sequence[FieldSpec]
+) -> tuple[list[Value], dict[str, float]]:
+    """Values above the suggestion level, and for the others how sure it is that nothing is there."""
+    values: list[Value] = []
+    absent: dict[str, float] = {}
+    context = encoded.sheet.context
+    if state.model is None or context is None:
+        return values, {spec.name: (1.0 if context is None else 0.5) for spec in specs}
+    odds = state.model.log_odds(encoded)
+    ranked = decode(encoded.tokens, context, odds, state.shapes, state.pairs)
+    for f, spec in enumerate(specs):
+        if not state.learnt[f]:
+            absent[spec.name] = 0.5  # never seen: it cannot tell
+            continue
+        best = ranked[f]
+        if not best.candidates or best.score < SUGGEST:
+            absent[spec.name] = 1.0 - _confidence(state, f, best) if best.candidates else 1.0
+            continue
+        values.append(_value(encoded, state, spec, f, best))
+        if spec.multiple:
+            values += _further(encoded, state, spec, f, best)
+    return values, absent
+
+
+def _confidence(state: State, f: int, best: Ranked) -> float:
+    return state.calibration.confidence(f, best.score, margin_of(best))
+
+
+def _spans(encoded: Encoded, candidate: Candidate) -> tuple[Span, ...]:
+    return tuple(Span(page, box) for page, box in boxes_of(encoded.tokens, candidate.tokens))
+
+
+def _value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked) -> Value:
+    confidence = _confidence(state, f, best)
+    others = [] if spec.multiple else best.candidates[1 : 1 + ALTERNATIVES]
+    return _made(
+        encoded,
+        state,
+        spec,
+        best.candidates[0],
+        confidence,
+        tuple(
+            Alternative(
+                text_of(encoded.tokens, c.tokens),
+                _spans(encoded, c),
+                min(state.calibration.confidence(f, c.score, 0.0), 1.0 - confidence),
+            )
+            for c in others
+            if c.score >= WEAKEST_ALTERNATIVE
+        ),
+    )
+
+
+def _further(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked) -> list[Value]:
+    """The other values of a field that may have several."""
+    return [
+        _made(encoded, state, spec, c, state.calibration.confidence(f, c.score, 1.0), ())
+        for c in best.candidates[1:]
+        if c.score >= 0.3
+    ]
+
+
+def _made(
+    encoded: Encoded,
+    state: State,
+    spec: FieldSpec,
+    candidate: Candidate,
+    confidence: float,
+    alternatives: tuple[Alternative, ...],
+) -> Value:
+    text = text_of(encoded.tokens, candidate.tokens)
+    normal = normalize(text, spec)
+    return Value(
+        field=spec.name,
+        text=text,
+        normalised=normal.value,
+        problem=normal.problem,
+        spans=_spans(encoded, candidate),
+        confidence=confidence,
+        alternatives=alternatives,
+        filled=confidence >= state.calibration.fill,
+    )

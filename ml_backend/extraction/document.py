@@ -1,0 +1,254 @@
+"""A document's words as columns: tokens in reading order, with line, segment and neighbours.
+
+A token is a word or a piece of one (see `lexicon.pieces`). Tokens are sorted by page, line and x;
+a segment is a run of tokens of one line without a wide gap. Indices below are token indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.extraction.fields import Box, Document, PageLike
+from ml_backend.extraction.geometry import lay_out
+from ml_backend.extraction.lexicon import MONTHS, SHARED, Kind, parse_date, pieces
+
+SEGMENT_GAP = 0.75
+"""Widest blank inside a segment, in ems."""
+
+MOST_TOKENS = 12_000
+"""Tokens of one page that are looked at; a page beyond this is noise, not a form."""
+
+Ints = NDArray[np.intp]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """n tokens of the pages kept. `word` and `cut` point back into page.texts: position of the
+    page in `pages`, word index, first and last character."""
+
+    pages: tuple[PageLike, ...]
+    page_count: int
+    texts: tuple[str, ...]
+    lexeme: Ints
+    page: Ints  # position in `pages`
+    word: Ints
+    cut: Ints  # (n, 2)
+    box: Floats  # (n, 4)
+    size: Floats
+    style: Ints  # hash-free style code: bold, italic
+    line: Ints
+    segment: Ints
+    kind: Ints
+    amount: Floats  # NaN where no amount
+    day: Floats  # (n, 2) ordinals, month first and day first
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def kept_pages(count: int, head: int, tail: int) -> list[int]:
+    """Positions of the first `head` and the last `tail` pages."""
+    if count <= head + tail:
+        return list(range(count))
+    return [*range(head), *range(count - tail, count)]
+
+
+def tokenise(document: Document, head: int, tail: int) -> Tokens:
+    kept = kept_pages(len(document.pages), head, tail)
+    pages = tuple(document.pages[i] for i in kept)
+    texts: list[str] = []
+    parts: list[tuple[Ints, Ints, Floats, Floats, Ints, Ints, Ints]] = []
+    lines = segments = 0
+    for page in pages:
+        page_texts, word, cut, box, size, style = _page_tokens(page)
+        line, segment, order = _lines(box, size)
+        texts += [page_texts[i] for i in order.tolist()]
+        parts.append(
+            (
+                word[order],
+                cut[order],
+                box[order],
+                size[order],
+                style[order],
+                line + lines,
+                segment + segments,
+            )
+        )
+        if len(line):
+            lines += int(line[-1]) + 1
+            segments += int(segment[-1]) + 1
+    counts = [len(part[0]) for part in parts]
+    lexeme = SHARED.ids(texts)
+    _, small, values = SHARED.columns()
+    kind = small[lexeme, 0] if texts else np.zeros(0, dtype=np.intp)
+    numbers = values[lexeme] if texts else np.zeros((0, 3))
+
+    def joined(column: int, shape: tuple[int, ...], kind: type) -> NDArray[np.generic]:
+        arrays = [part[column] for part in parts]
+        return np.concatenate(arrays).astype(kind) if arrays else np.zeros(shape, dtype=kind)
+
+    tokens = Tokens(
+        pages=pages,
+        page_count=len(document.pages),
+        texts=tuple(texts),
+        lexeme=lexeme,
+        page=np.repeat(np.arange(len(pages)), counts),
+        word=joined(0, (0,), np.intp),  # type: ignore[arg-type]
+        cut=joined(1, (0, 2), np.intp),  # type: ignore[arg-type]
+        box=joined(2, (0, 4), np.float64),  # type: ignore[arg-type]
+        size=joined(3, (0,), np.float64),  # type: ignore[arg-type]
+        style=joined(4, (0,), np.intp),  # type: ignore[arg-type]
+        line=joined(5, (0,), np.intp),  # type: ignore[arg-type]
+        segment=joined(6, (0,), np.intp),  # type: ignore[arg-type]
+        kind=kind.astype(np.intp),
+        amount=numbers[:, 0].copy(),
+        day=numbers[:, 1:].copy(),
+    )
+    _read_long_dates(tokens)
+    return tokens
+
+
+def _page_tokens(
+    page: PageLike,
+) -> tuple[list[str], Ints, Ints, Floats, Floats, Ints]:
+    words = page.texts[:MOST_TOKENS]
+    boxes = np.asarray(page.boxes[:MOST_TOKENS], dtype=np.float64).reshape(-1, 4)
+    sizes = np.asarray(page.sizes[:MOST_TOKENS], dtype=np.float64)
+    bold = np.asarray(
+        [
+            2 * ("bold" in name.lower() or "black" in name.lower()) + ("italic" in name.lower())
+            for name in page.font_names
+        ]
+        or [0],
+        dtype=np.intp,
+    )
+    fonts = np.asarray(page.fonts[:MOST_TOKENS], dtype=np.intp)
+    styles = bold[np.minimum(fonts, len(bold) - 1)]
+    texts: list[str] = []
+    word: list[int] = []
+    cut: list[tuple[int, int]] = []
+    whole = True
+    for i, text in enumerate(words):
+        if not text or text.isspace():
+            whole = False
+            continue
+        found = pieces(text) if len(text) > 3 else ((0, len(text)),)
+        whole &= len(found) == 1
+        for piece in found:
+            texts.append(text[piece[0] : piece[1]])
+            word.append(i)
+            cut.append(piece)
+    index = np.asarray(word, dtype=np.intp)
+    cuts = np.asarray(cut, dtype=np.intp).reshape(-1, 2)
+    box = boxes[index]
+    if not whole:
+        length = np.asarray([max(len(words[i]), 1) for i in word], dtype=np.float64)
+        width = box[:, 2] - box[:, 0]
+        box = box.copy()
+        left = box[:, 0].copy()
+        box[:, 0] = left + width * cuts[:, 0] / length
+        box[:, 2] = left + width * cuts[:, 1] / length
+    return texts, index, cuts, box, sizes[index], styles[index]
+
+
+def _lines(box: Floats, size: Floats) -> tuple[Ints, Ints, Ints]:
+    """Line and segment number of each token in reading order, and that order."""
+    n = len(box)
+    if n == 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    layout = lay_out(box.astype(np.float32), SEGMENT_GAP)
+    order = np.asarray(layout.order)
+    line = layout.line[order]
+    tall = np.maximum(box[:, 3] - box[:, 1], 1.0)
+    em = np.maximum(np.minimum(size, 2 * tall), tall)[order]
+    gap = box[order[1:], 0] - box[order[:-1], 2]
+    breaks = (line[1:] != line[:-1]) | (gap > SEGMENT_GAP * np.maximum(em[1:], em[:-1]))
+    segment = np.concatenate(([0], np.cumsum(breaks))).astype(np.intp)
+    return line.astype(np.intp), segment, order.astype(np.intp)
+
+
+def _read_long_dates(tokens: Tokens) -> None:
+    """Give the words of "12 March 2020" and "March 12, 2020" the day they name together."""
+    for i in np.flatnonzero(tokens.kind == Kind.MONTH).tolist():
+        month = tokens.texts[i].strip(".,")
+        for first, number, year, month_first in (
+            (i - 1, i - 1, i + 1, False),
+            (i, i + 1, i + 2, True),
+        ):
+            if first < 0 or year >= len(tokens) or tokens.line[first] != tokens.line[year]:
+                continue
+            a, b = tokens.texts[number].strip(".,"), tokens.texts[year].strip(".,;")
+            if not (a.isdigit() and b.isdigit() and month.lower() in MONTHS):
+                continue
+            day = parse_date(f"{month}{a},{b}" if month_first else f"{a}{month}{b}")
+            if day[0] == day[0]:
+                tokens.day[first : year + 1] = day
+                tokens.kind[first : year + 1] = Kind.DATE_PART
+                break
+
+
+def tokens_in(tokens: Tokens, page: int, box: Box, text: str | None = None) -> Ints:
+    """Tokens of the page whose centre lies in the box, in reading order.
+
+    `text` narrows words cut by the box's edge: of "Date:02/11/20" boxed as one word, a label whose
+    text is "02/11/20" keeps that piece alone.
+    """
+    numbers = [p.number for p in tokens.pages]
+    if page not in numbers:
+        return np.zeros(0, dtype=np.intp)
+    x = (tokens.box[:, 0] + tokens.box[:, 2]) / 2
+    y = (tokens.box[:, 1] + tokens.box[:, 3]) / 2
+    inside = (
+        (tokens.page == numbers.index(page))
+        & (x >= box[0] - 0.5)
+        & (x <= box[2] + 0.5)
+        & (y >= box[1] - 0.5)
+        & (y <= box[3] + 0.5)
+    )
+    found = np.flatnonzero(inside)
+    if text and len(found) > 1:
+        wanted = set("".join(text.split()))
+        squeezed = "".join(text.split())
+        kept = [
+            i
+            for i in found.tolist()
+            if tokens.texts[i] in squeezed or wanted >= set(tokens.texts[i])
+        ]
+        if kept and len(kept) < len(found):
+            found = np.asarray(kept, dtype=np.intp)
+    return found
+
+
+def text_of(tokens: Tokens, chosen: Sequence[int]) -> str:
+    """The tokens' text as printed: pieces of one word joined, words a blank apart."""
+    out: list[str] = []
+    last = (-1, -1, -1)
+    for i in chosen:
+        here = (int(tokens.page[i]), int(tokens.word[i]), int(tokens.cut[i, 0]))
+        if out and here == last:
+            out[-1] += tokens.texts[i]
+        else:
+            out.append(tokens.texts[i])
+        last = (here[0], here[1], int(tokens.cut[i, 1]))
+    return " ".join(out)
+
+
+def boxes_of(tokens: Tokens, chosen: Sequence[int]) -> list[tuple[int, Box]]:
+    """One box per page touched, with the page's number."""
+    out = []
+    index = np.asarray(chosen, dtype=np.intp)
+    for page in np.unique(tokens.page[index]).tolist():
+        box = tokens.box[index[tokens.page[index] == page]]
+        low, high = box[:, :2].min(axis=0), box[:, 2:].max(axis=0)
+        out.append(
+            (
+                tokens.pages[page].number,
+                (float(low[0]), float(low[1]), float(high[0]), float(high[1])),
+            )
+        )
+    return out

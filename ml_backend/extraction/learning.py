@@ -1,0 +1,224 @@
+"""From reviewed documents to everything a fitted extractor holds: weights, shapes of values, pairs
+of fields, calibration. Deterministic for the same input and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ml_backend.extraction.anchors import Reference
+from ml_backend.extraction.calibration import (
+    Calibration,
+    Outcome,
+    calibrate,
+    uncalibrated,
+)
+from ml_backend.extraction.decoding import (
+    CHOICES,
+    Pair,
+    Shape,
+    candidates,
+    decode,
+    learn_pairs,
+    margin_of,
+    shape_of_field,
+)
+from ml_backend.extraction.document import Floats, text_of
+from ml_backend.extraction.encoding import Encoded, Sheet, encode
+from ml_backend.extraction.fields import FieldSpec, Labels
+from ml_backend.extraction.masking import masked_outcomes
+from ml_backend.extraction.self_training import Lesson, self_train
+from ml_backend.extraction.targets import YES, Target, rows_to_learn, same_text, target_of
+from ml_backend.extraction.token_model import Rows, TokenModel, fit_tokens, take_rows
+
+NEGATIVES = 0.15
+MANY = 60
+"""Reviewed documents from which fewer folds are enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    c: float
+    seed: int
+    self_train: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """`sheets` and `labels` go together; the reference lists `sheets`, then `pool`."""
+
+    fields: tuple[FieldSpec, ...]
+    labels: tuple[Labels, ...]
+    sheets: tuple[Sheet, ...]
+    pool: tuple[Sheet, ...]
+    reference: Reference
+    hints: Callable[[Sheet], Floats | None]
+    day_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All a prediction needs. `model` is None where no token field could be learnt."""
+
+    model: TokenModel | None
+    reference: Reference
+    shapes: tuple[Shape, ...]
+    pairs: tuple[Pair, ...]
+    calibration: Calibration
+    learnt: tuple[bool, ...]
+    empty_boxes: int = 0
+
+
+def learn(lessons: Lessons, settings: Settings) -> State:
+    fields = lessons.fields
+    encoded = [
+        encode(sheet, lessons.reference, i, lessons.hints(sheet))
+        for i, sheet in enumerate(lessons.sheets)
+    ]
+    targets = [
+        target_of(sheet.tokens, labels, fields)
+        for sheet, labels in zip(lessons.sheets, lessons.labels, strict=True)
+    ]
+    empty = sum(target.empty_boxes for target in targets)
+    learnt = tuple(any(target.spans[f] for target in targets) for f in range(len(fields)))
+    shapes = shapes_of(encoded, targets, len(fields))
+    if not any(learnt):
+        return State(None, lessons.reference, shapes, (), uncalibrated(len(fields)), learnt, empty)
+    pairs = tuple(learn_pairs([e.tokens for e in encoded], targets, len(fields)))
+    rng = np.random.default_rng(settings.seed)
+    rows = [
+        take_rows(e, t.state, rows_to_learn(e.tokens, t, NEGATIVES, rng), 1.0) if len(e) else None
+        for e, t in zip(encoded, targets, strict=True)
+    ]
+    present = [r for r in rows if r is not None]
+
+    def fit(of: Sequence[Rows]) -> TokenModel:
+        return fit_tokens(of, len(fields), c=settings.c, seed=settings.seed)
+
+    model = fit(present)
+    weak: list[Rows] = []
+    folds = _folds(len(encoded), settings.seed)
+    held = _held_out(encoded, rows, folds, fit)
+    shapes = _tuned_shapes(shapes, encoded, targets, held)
+    if settings.self_train and lessons.pool:
+        unreviewed = [
+            encode(sheet, lessons.reference, len(encoded) + i, lessons.hints(sheet))
+            for i, sheet in enumerate(lessons.pool)
+        ]
+        lesson = Lesson(
+            list(zip(encoded, targets, strict=True)),
+            unreviewed,
+            shapes,
+            pairs,
+            lessons.reference,
+            settings.seed,
+        )
+        model, weak = self_train(model, lesson, lambda more: fit([*present, *more]))
+        held = _held_out(encoded, rows, folds, lambda own: fit([*own, *weak]))
+    state = State(model, lessons.reference, shapes, pairs, uncalibrated(len(fields)), learnt, empty)
+    outcomes = _outcomes(state, encoded, targets, held)
+    outcomes += masked_outcomes(state, lessons, targets, held, settings.seed)
+    return replace(state, calibration=calibrate(outcomes, len(fields)))
+
+
+def shapes_of(
+    encoded: Sequence[Encoded], targets: Sequence[Target], fields: int
+) -> tuple[Shape, ...]:
+    return tuple(
+        shape_of_field(
+            [(e.tokens, s) for e, t in zip(encoded, targets, strict=True) for s in t.spans[f]]
+        )
+        for f in range(fields)
+    )
+
+
+def _folds(count: int, seed: int) -> list[list[int]]:
+    """Held-out documents of each fold; none for fewer than three documents."""
+    if count < 3:
+        return []
+    parts = min(count, 5) if count <= MANY else 3
+    order = np.random.default_rng(seed + 7).permutation(count)
+    return [sorted(part.tolist()) for part in np.array_split(order, parts)]
+
+
+def _held_out(
+    encoded: Sequence[Encoded],
+    rows: Sequence[Rows | None],
+    folds: Sequence[Sequence[int]],
+    fit: Callable[[Sequence[Rows]], TokenModel],
+) -> dict[int, TokenModel]:
+    """Document → a model that has not seen it."""
+    models: dict[int, TokenModel] = {}
+    for fold in folds:
+        rest = [r for i, r in enumerate(rows) if r is not None and i not in fold]
+        if any((r.state == YES).any() for r in rest):
+            model = fit(rest)
+            models.update({i: model for i in fold if len(encoded[i])})
+    return models
+
+
+def _tuned_shapes(
+    shapes: tuple[Shape, ...],
+    encoded: Sequence[Encoded],
+    targets: Sequence[Target],
+    held: dict[int, TokenModel],
+) -> tuple[Shape, ...]:
+    """Growth per field, where held-out documents prefer another than the default."""
+    odds = {i: model.log_odds(encoded[i]) for i, model in held.items()}
+    out = []
+    for f, shape in enumerate(shapes):
+        seen = [i for i in sorted(odds) if targets[i].spans[f]]
+        if shape.single or len(seen) < 8:
+            out.append(shape)
+            continue
+        best = (-1.0, shape)
+        for growth in sorted(CHOICES, key=lambda g: abs(g - shape.growth)):
+            tried = replace(shape, growth=growth)
+            hits = 0
+            for i in seen:
+                context = encoded[i].sheet.context
+                if context is None:
+                    continue
+                top = candidates(encoded[i].tokens, context, odds[i][:, f], tried, 1)
+                hits += bool(top) and is_right(encoded[i], top[0].tokens, targets[i], f)
+            if hits > best[0] + 0.01 * len(seen):
+                best = (float(hits), tried)
+        out.append(best[1])
+    return tuple(out)
+
+
+def is_right(encoded: Encoded, tokens: Sequence[int], target: Target, f: int) -> bool:
+    text = text_of(encoded.tokens, tokens)
+    for span in target.spans[f]:
+        if same_text(text, text_of(encoded.tokens, span.tolist())):
+            return True
+        days = encoded.tokens.day[[tokens[0], int(span[0])], 0]
+        amounts = encoded.tokens.amount[[tokens[0], int(span[0])]]
+        if len(tokens) == len(span) == 1 and (days[0] == days[1] or amounts[0] == amounts[1]):
+            return True
+    return False
+
+
+def _outcomes(
+    state: State,
+    encoded: Sequence[Encoded],
+    targets: Sequence[Target],
+    held: dict[int, TokenModel],
+) -> list[Outcome]:
+    found = []
+    for i, model in sorted(held.items()):
+        context = encoded[i].sheet.context
+        if context is None:
+            continue
+        ranked = decode(
+            encoded[i].tokens, context, model.log_odds(encoded[i]), state.shapes, state.pairs
+        )
+        for f, best in enumerate(ranked):
+            if not best.candidates or not (targets[i].spans[f] or targets[i].absent[f]):
+                continue
+            right = is_right(encoded[i], best.candidates[0].tokens, targets[i], f)
+            if right or targets[i].spans[f]:
+                found.append(Outcome(f, best.score, margin_of(best), right))
+    return found

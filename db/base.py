@@ -52,13 +52,29 @@ def text_enum(kind: type[enum.StrEnum], name: str) -> Enum:
 
 
 # Ordered by id, never by time: two transactions may end in another order than they began.
-identity = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
+identity = Annotated[
+    int,
+    mapped_column(
+        BigInteger,
+        Identity(always=True),
+        primary_key=True,
+        comment="Number of the row; rows recorded later have higher ones.",
+    ),
+]
 uuid_key = Annotated[
-    UUID, mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
+    UUID,
+    mapped_column(
+        primary_key=True, server_default=text("gen_random_uuid()"), comment="Identity of the row."
+    ),
 ]
 # clock_timestamp(), not now(): now() stands still for a whole transaction.
 recorded_time = Annotated[
-    datetime, mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
+    datetime,
+    mapped_column(
+        DateTime(timezone=True),
+        server_default=func.clock_timestamp(),
+        comment="When this was recorded, by the database's clock.",
+    ),
 ]
 json_object = Annotated[dict[str, Any], mapped_column(JSONB, server_default=text("'{}'::jsonb"))]
 json_list = Annotated[list[Any], mapped_column(JSONB, server_default=text("'[]'::jsonb"))]

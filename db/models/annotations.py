@@ -38,7 +38,14 @@ class AnnotationEvent(Base):
     __tablename__ = "annotation_events"
     __table_args__ = (
         UniqueConstraint("project_id", "label_studio_id", "kind", "occurred_at", "content_sha256"),
-        Index("ix_annotation_events_task_id_id", "task_id", "id"),
+        # States of one task or annotation in order, without touching their contents.
+        Index(
+            "ix_annotation_events_task_id_label_studio_id_id",
+            "task_id",
+            "label_studio_id",
+            "id",
+            postgresql_include=["recorded_at", "occurred_at", "kind"],
+        ),
         Index("ix_annotation_events_project_id_recorded_at", "project_id", "recorded_at"),
         {
             "comment": "Append-only: every state of every annotation that we ever saw, with who, when it happened, when we learnt it and how."
@@ -46,8 +53,8 @@ class AnnotationEvent(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), comment="Task that was annotated.")
     label_studio_id: Mapped[int] = mapped_column(comment="Annotation id in Label Studio.")
     kind: Mapped[EventKind] = mapped_column(
         text_enum(EventKind, "kind"), comment="created, updated or deleted."
@@ -76,10 +83,10 @@ class AnnotationEvent(Base):
         comment="Label Studio id of the prediction the reviewer started from."
     )
     extraction_id: Mapped[int | None] = mapped_column(
-        ForeignKey("extractions.id"), comment="Our extraction behind that prediction."
+        ForeignKey("extractions.id"), index=True, comment="Our extraction behind that prediction."
     )
     previous_event_id: Mapped[int | None] = mapped_column(
-        ForeignKey("annotation_events.id"), comment="State before this one."
+        ForeignKey("annotation_events.id"), index=True, comment="State before this one."
     )
     changes: Mapped[json_list] = mapped_column(
         comment="Differences to the state before: [{region_id, field, change, before, after}]."
@@ -105,8 +112,10 @@ class Annotation(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), index=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
+    task_id: Mapped[int] = mapped_column(
+        ForeignKey("tasks.id"), index=True, comment="Task that was annotated."
+    )
     label_studio_id: Mapped[int] = mapped_column(
         index=True, comment="Annotation id in Label Studio."
     )
@@ -152,7 +161,9 @@ class AnnotationValue(Base):
     )
 
     id: Mapped[identity]
-    event_id: Mapped[int] = mapped_column(ForeignKey("annotation_events.id"))
+    event_id: Mapped[int] = mapped_column(
+        ForeignKey("annotation_events.id"), index=True, comment="State it is part of."
+    )
     region_id: Mapped[str] = mapped_column(comment="Region id in Label Studio.")
     field: Mapped[str] = mapped_column(comment="Field name; a table column is table.column.")
     row: Mapped[int | None] = mapped_column(comment="Row of a table, from 0, by vertical position.")

@@ -30,7 +30,7 @@ class Document(Base):
     )
 
     id: Mapped[uuid_key]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
     name: Mapped[str] = mapped_column(comment="File name as uploaded, without folders.")
     collection: Mapped[str | None] = mapped_column(
         index=True, comment="Optional tag, e.g. one layout or one supplier."
@@ -51,8 +51,11 @@ class DocumentVersion(Base):
     )
 
     id: Mapped[uuid_key]
-    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id"))
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id"), comment="Document.")
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("projects.id"),
+        comment="Project of the document, repeated so that equal bytes are found.",
+    )
     number: Mapped[int] = mapped_column(comment="1 for the first content, then counting up.")
     sha256: Mapped[str] = mapped_column(comment="Hash of the bytes; also the blob's key.")
     size_bytes: Mapped[int] = mapped_column(BigInteger, comment="Length in bytes.")
@@ -93,7 +96,7 @@ class DocumentWords(Base):
     )
 
     document_version_id: Mapped[UUID] = mapped_column(
-        ForeignKey("document_versions.id"), primary_key=True
+        ForeignKey("document_versions.id"), primary_key=True, comment="Document version."
     )
     data: Mapped[bytes] = mapped_column(
         comment="Packed pages: words, boxes in points, fonts, sources, rulings."
@@ -108,7 +111,7 @@ class PageImage(Base):
     )
 
     document_version_id: Mapped[UUID] = mapped_column(
-        ForeignKey("document_versions.id"), primary_key=True
+        ForeignKey("document_versions.id"), primary_key=True, comment="Document version."
     )
     page: Mapped[int] = mapped_column(primary_key=True, comment="0-based.")
     sha256: Mapped[str] = mapped_column(index=True, comment="Blob key.")
@@ -133,7 +136,7 @@ class Task(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
     label_studio_id: Mapped[int] = mapped_column(
         comment="Task id in Label Studio; together with source_created_at it is unique even where ids are reused."
     )

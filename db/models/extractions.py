@@ -21,8 +21,12 @@ class Extraction(Base):
     )
 
     id: Mapped[identity]
-    document_version_id: Mapped[UUID] = mapped_column(ForeignKey("document_versions.id"))
-    model_version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"), index=True)
+    document_version_id: Mapped[UUID] = mapped_column(
+        ForeignKey("document_versions.id"), comment="Document version that was read."
+    )
+    model_version_id: Mapped[int] = mapped_column(
+        ForeignKey("model_versions.id"), index=True, comment="Model version that read it."
+    )
     recorded_at: Mapped[recorded_time]
     seconds: Mapped[float | None] = mapped_column(
         comment="Time the model took, words already read."
@@ -44,7 +48,9 @@ class ExtractionValue(Base):
     )
 
     id: Mapped[identity]
-    extraction_id: Mapped[int] = mapped_column(ForeignKey("extractions.id"))
+    extraction_id: Mapped[int] = mapped_column(
+        ForeignKey("extractions.id"), comment="Extraction it is part of."
+    )
     region_id: Mapped[str] = mapped_column(
         comment="Id of the region in the prediction shown in Label Studio."
     )
@@ -80,8 +86,10 @@ class Prediction(Base):
     )
 
     id: Mapped[identity]
-    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
-    extraction_id: Mapped[int] = mapped_column(ForeignKey("extractions.id"), index=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), comment="Task that shows it.")
+    extraction_id: Mapped[int] = mapped_column(
+        ForeignKey("extractions.id"), index=True, comment="Extraction it shows."
+    )
     label_studio_id: Mapped[int | None] = mapped_column(
         comment="Prediction id in Label Studio; bulk imports do not tell it, the mirror fills it in."
     )

@@ -39,17 +39,23 @@ class Job(Base):
     )
 
     id: Mapped[uuid_key]
-    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"), index=True)
+    project_id: Mapped[int | None] = mapped_column(
+        ForeignKey("projects.id"),
+        index=True,
+        comment="Project; empty for work that belongs to none.",
+    )
     kind: Mapped[str] = mapped_column(comment="read, extract, push, train, predict_open ...")
     subject: Mapped[str] = mapped_column(comment="What it works on: an id, as text.")
-    arguments: Mapped[json_object]
+    arguments: Mapped[json_object] = mapped_column(comment="What it needs beside its subject.")
     state: Mapped[JobState] = mapped_column(
         text_enum(JobState, "state"),
         server_default="queued",
         comment="queued, running, done, failed or cancelled.",
     )
     attempts: Mapped[int] = mapped_column(server_default="0", comment="How often it was started.")
-    max_attempts: Mapped[int] = mapped_column(server_default="5")
+    max_attempts: Mapped[int] = mapped_column(
+        server_default="5", comment="After this many attempts it fails for good."
+    )
     run_after: Mapped[datetime] = mapped_column(
         server_default=text("clock_timestamp()"),
         comment="Not before; moved on by back-off after a failure.",
@@ -58,13 +64,15 @@ class Job(Base):
         comment="While running: when it counts as dead unless renewed."
     )
     worker: Mapped[str | None] = mapped_column(comment="Host and process that runs it.")
-    error_code: Mapped[str | None]
+    error_code: Mapped[str | None] = mapped_column(comment="Kind of the last failure.")
     error: Mapped[str | None] = mapped_column(comment="The last failure, in a sentence.")
     progress: Mapped[json_object] = mapped_column(comment="{done, total, step}.")
     created_at: Mapped[recorded_time]
     created_by: Mapped[str] = mapped_column(comment="Service or user.")
     parent_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("jobs.id"), comment="Job that asked for it."
+        ForeignKey("jobs.id"), index=True, comment="Job that asked for it."
     )
-    started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None] = mapped_column(comment="When the last attempt began.")
+    finished_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was done, failed for good or cancelled."
+    )

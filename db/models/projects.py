@@ -63,7 +63,7 @@ class Field(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
     schema_version: Mapped[int] = mapped_column(
         comment="Version this row belongs to; the project names the current one."
     )

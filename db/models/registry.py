@@ -29,7 +29,7 @@ class Dataset(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
     sha256: Mapped[str] = mapped_column(comment="Hash over schema version and members in order.")
     schema_version: Mapped[int] = mapped_column(comment="Field schema it was frozen under.")
     document_count: Mapped[int] = mapped_column(comment="Members.")
@@ -46,10 +46,16 @@ class DatasetMember(Base):
         },
     )
 
-    dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("datasets.id"), primary_key=True, comment="Dataset."
+    )
     position: Mapped[int] = mapped_column(primary_key=True, comment="Order in the dataset, from 0.")
-    document_version_id: Mapped[UUID] = mapped_column(ForeignKey("document_versions.id"))
-    annotation_event_id: Mapped[int] = mapped_column(ForeignKey("annotation_events.id"))
+    document_version_id: Mapped[UUID] = mapped_column(
+        ForeignKey("document_versions.id"), index=True, comment="Document version learnt from."
+    )
+    annotation_event_id: Mapped[int] = mapped_column(
+        ForeignKey("annotation_events.id"), comment="Exactly this state of its annotation."
+    )
     fold: Mapped[int] = mapped_column(
         comment="Held-out fold of the document, from 0; decided by the hash of its bytes, so it never moves."
     )
@@ -71,8 +77,12 @@ class TrainingRun(Base):
     )
 
     id: Mapped[uuid_key]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
-    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id"))
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("projects.id"), index=True, comment="Project."
+    )
+    dataset_id: Mapped[int | None] = mapped_column(
+        ForeignKey("datasets.id"), comment="Dataset it learnt from; empty until it is frozen."
+    )
     state: Mapped[RunState] = mapped_column(
         text_enum(RunState, "state"),
         server_default="queued",
@@ -81,8 +91,8 @@ class TrainingRun(Base):
     reason: Mapped[str] = mapped_column(comment="Why it was asked for, in a sentence.")
     requested_by: Mapped[str] = mapped_column(comment="policy, label_studio or a user.")
     requested_at: Mapped[recorded_time]
-    started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None] = mapped_column(comment="When a worker took it up.")
+    finished_at: Mapped[datetime | None] = mapped_column(comment="When it ended.")
     heartbeat_at: Mapped[datetime | None] = mapped_column(
         comment="Last sign of life while running."
     )
@@ -113,7 +123,7 @@ class ModelVersion(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
     number: Mapped[int] = mapped_column(
         comment="Counting up within the project, from 0 for the first zero-shot version."
     )
@@ -124,18 +134,24 @@ class ModelVersion(Base):
         text_enum(ModelKind, "kind"), comment="zero_shot, trained or self_trained."
     )
     schema_version: Mapped[int] = mapped_column(comment="Field schema it knows.")
-    training_run_id: Mapped[UUID | None] = mapped_column(ForeignKey("training_runs.id"), index=True)
-    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id"))
+    training_run_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("training_runs.id"), index=True, comment="Run that made it; empty for zero-shot."
+    )
+    dataset_id: Mapped[int | None] = mapped_column(
+        ForeignKey("datasets.id"), comment="Dataset it learnt from; empty for zero-shot."
+    )
     artefact_sha256: Mapped[str | None] = mapped_column(
         comment="Blob key of the model; empty for zero-shot, which has no state."
     )
-    artefact_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    artefact_bytes: Mapped[int | None] = mapped_column(
+        BigInteger, comment="Size of the model in bytes."
+    )
     libraries: Mapped[json_object] = mapped_column(
         comment="Versions of the libraries it was made with."
     )
     created_at: Mapped[recorded_time]
     created_by: Mapped[str] = mapped_column(comment="Service or user.")
-    notes: Mapped[str | None]
+    notes: Mapped[str | None] = mapped_column(comment="Free text.")
 
 
 class ModelAlias(Base):
@@ -148,9 +164,11 @@ class ModelAlias(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
     alias: Mapped[str] = mapped_column(comment="live.")
-    model_version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"))
+    model_version_id: Mapped[int] = mapped_column(
+        ForeignKey("model_versions.id"), comment="Model version the alias names from here on."
+    )
     recorded_at: Mapped[recorded_time]
     recorded_by: Mapped[str] = mapped_column(comment="gate, provisioning or a named person.")
     notes: Mapped[str] = mapped_column(comment="Why it moved.")
@@ -172,7 +190,9 @@ class Metric(Base):
     )
 
     id: Mapped[identity]
-    training_run_id: Mapped[UUID] = mapped_column(ForeignKey("training_runs.id"))
+    training_run_id: Mapped[UUID] = mapped_column(
+        ForeignKey("training_runs.id"), comment="Run that measured it."
+    )
     model_version_id: Mapped[int] = mapped_column(
         ForeignKey("model_versions.id"),
         index=True,
@@ -195,9 +215,11 @@ class RetrainDecision(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), comment="Project.")
     recorded_at: Mapped[recorded_time]
     train: Mapped[bool] = mapped_column(comment="Whether a run was started.")
     reason: Mapped[str] = mapped_column(comment="In a sentence, with the figures.")
     figures: Mapped[json_object] = mapped_column(comment="The figures the policy saw.")
-    training_run_id: Mapped[UUID | None] = mapped_column(ForeignKey("training_runs.id"))
+    training_run_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("training_runs.id"), comment="Run that was started; empty if none."
+    )

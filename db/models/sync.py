@@ -45,10 +45,13 @@ class WebhookDelivery(Base):
         server_default="pending",
         comment="pending, done or dead.",
     )
-    attempts: Mapped[int] = mapped_column(server_default="0")
-    next_attempt_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
-    last_error: Mapped[str | None]
-    processed_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default="0", comment="How often it was processed.")
+    next_attempt_at: Mapped[datetime] = mapped_column(
+        server_default=text("clock_timestamp()"),
+        comment="Not before; moved on by back-off after a failure.",
+    )
+    last_error: Mapped[str | None] = mapped_column(comment="Why the last attempt failed.")
+    processed_at: Mapped[datetime | None] = mapped_column(comment="When it was done.")
 
 
 class SyncRun(Base):
@@ -61,16 +64,18 @@ class SyncRun(Base):
     )
 
     id: Mapped[identity]
-    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"))
+    project_id: Mapped[int | None] = mapped_column(
+        ForeignKey("projects.id"), comment="Project; empty: all of them."
+    )
     kind: Mapped[str] = mapped_column(comment="backfill, catch_up, deletions or verify.")
     started_at: Mapped[recorded_time]
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(comment="When the pass ended.")
     ok: Mapped[bool | None] = mapped_column(comment="Empty while running.")
     counts: Mapped[json_object] = mapped_column(comment="What was seen, added, changed, deleted.")
     differences: Mapped[json_list] = mapped_column(
         comment="verify: what differed, annotation by annotation."
     )
-    error: Mapped[str | None]
+    error: Mapped[str | None] = mapped_column(comment="Why it failed, in a sentence.")
 
 
 class SyncCursor(Base):
@@ -79,7 +84,9 @@ class SyncCursor(Base):
         {"comment": "How far each pass has come; moved in the transaction of the rows it covers."},
     )
 
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("projects.id"), primary_key=True, comment="Project."
+    )
     name: Mapped[str] = mapped_column(primary_key=True, comment="catch_up, deletions ...")
     position: Mapped[json_object] = mapped_column(comment="{updated_at, id} for catch_up.")
     moved_at: Mapped[recorded_time]
@@ -97,6 +104,6 @@ class Erasure(Base):
     document_id: Mapped[UUID] = mapped_column(comment="Id the document had.")
     sha256s: Mapped[json_list] = mapped_column(comment="Hashes of the removed versions.")
     erased_at: Mapped[recorded_time]
-    erased_by: Mapped[str]
-    reason: Mapped[str]
+    erased_by: Mapped[str] = mapped_column(comment="Who removed it.")
+    reason: Mapped[str] = mapped_column(comment="Why, as given to the command.")
     counts: Mapped[json_object] = mapped_column(comment="Rows and blobs removed, by table.")

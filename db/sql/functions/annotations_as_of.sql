@@ -1,0 +1,44 @@
+CREATE FUNCTION annotations_as_of(t timestamptz, clock text DEFAULT 'record')
+RETURNS TABLE (
+    event_id bigint,
+    project_id bigint,
+    document_id uuid,
+    document_version_id uuid,
+    task_id bigint,
+    label_studio_id integer,
+    reviewer text,
+    occurred_at timestamptz,
+    recorded_at timestamptz,
+    source text,
+    was_cancelled boolean,
+    lead_time double precision,
+    result jsonb,
+    content_sha256 text,
+    extraction_id bigint,
+    gap boolean
+)
+-- One plain SELECT, so that Postgres merges it into the query around it: a condition on the task or the
+-- document then reaches the indexes. The same holds for the other as-of functions.
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT e.id, e.project_id, v.document_id, k.document_version_id, e.task_id, e.label_studio_id, e.actor,
+           e.occurred_at, e.recorded_at, e.source::text, e.was_cancelled, e.lead_time, e.result,
+           e.content_sha256, e.extraction_id, e.gap
+    FROM annotation_events e
+    JOIN tasks k ON k.id = e.task_id
+    LEFT JOIN document_versions v ON v.id = k.document_version_id
+    WHERE e.kind <> 'deleted'
+      AND CASE as_of_clock(clock) WHEN 'source' THEN e.occurred_at ELSE e.recorded_at END <= t
+      AND NOT EXISTS (
+          SELECT FROM annotation_events later
+          WHERE later.task_id = e.task_id
+            AND later.label_studio_id = e.label_studio_id
+            AND CASE as_of_clock(clock) WHEN 'source' THEN later.occurred_at ELSE later.recorded_at END <= t
+            -- The order of the record is the order of ids; the order of the source is that of its times.
+            AND CASE as_of_clock(clock)
+                    WHEN 'source' THEN (later.occurred_at, later.id) > (e.occurred_at, e.id)
+                    ELSE later.id > e.id
+                END
+      )
+$$;
+COMMENT ON FUNCTION annotations_as_of(timestamptz, text) IS
+    'The annotations that stood at time t, one row each, deleted ones left out. Clock record: as the record said at t; clock source: as it was in Label Studio at t, as far as we know today.';

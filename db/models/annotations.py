@@ -162,7 +162,7 @@ class AnnotationValue(Base):
 
     id: Mapped[identity]
     event_id: Mapped[int] = mapped_column(
-        ForeignKey("annotation_events.id"), index=True, comment="State it is part of."
+        ForeignKey("annotation_events.id"), comment="State it is part of."
     )
     region_id: Mapped[str] = mapped_column(comment="Region id in Label Studio.")
     field: Mapped[str] = mapped_column(comment="Field name; a table column is table.column.")

@@ -10,9 +10,8 @@ import logging
 
 import psycopg
 from psycopg import errors, sql
-from sqlalchemy.engine import make_url
 
-from db.session import normalised_url
+from db.session import libpq_conninfo
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +36,8 @@ def ensure_reader(url: str, password: str | None = None) -> str | None:
 
     Returns None, or a sentence for the operator where the connecting user may not do this; also logged.
     """
-    conninfo = make_url(normalised_url(url)).set(drivername="postgresql")
     with psycopg.connect(
-        conninfo.render_as_string(hide_password=False),
-        connect_timeout=5,
-        application_name="fieldloop-migrate",
+        libpq_conninfo(url), connect_timeout=5, application_name="fieldloop-migrate"
     ) as connection:
         try:
             with connection.transaction():

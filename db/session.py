@@ -6,6 +6,9 @@ sync worker, a command). Functions in ``db`` take the session and never commit, 
 
 from __future__ import annotations
 
+from typing import Any
+
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
@@ -19,6 +22,20 @@ def normalised_url(url: str) -> str:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed.render_as_string(hide_password=False)
+
+
+def libpq_conninfo(url: str) -> str:
+    """The same address as psycopg and Postgres' own programs take it, whatever its password contains."""
+    parsed = make_url(normalised_url(url))
+    parts: dict[str, Any] = {
+        "host": parsed.host,
+        "port": parsed.port,
+        "user": parsed.username,
+        "password": parsed.password,
+        "dbname": parsed.database,
+        **parsed.query,
+    }
+    return make_conninfo(**{name: value for name, value in parts.items() if value is not None})
 
 
 def make_engine(url: str, *, pool_size: int = 5, application_name: str = "fieldloop") -> Engine:

@@ -7,11 +7,11 @@ class ExtractionError(Exception):
     """Base of every error this package raises on purpose."""
 
 
-class NothingToLearn(ExtractionError):  # noqa: N818 - the name is the fact
+class NothingToLearn(ExtractionError):
     """No label could be used; the sentence says which labels are missing."""
 
 
-class UnknownField(ExtractionError):  # noqa: N818 - the name is the fact
+class UnknownField(ExtractionError):
     """A label or a specification names a field the schema does not have."""
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:

@@ -154,6 +154,11 @@ def _number_in_word(word: str) -> tuple[float, bool, bool, bool] | None:
     return (float(value), bool(_DECIMALS.search(word)), "%" in word, currency)
 
 
+def reads_as_number(word: str) -> bool:
+    """Whether a printed word is an amount or a count, currency and sign included."""
+    return _number_in_word(word.rstrip(".,;:")) is not None
+
+
 def _numbers(
     texts: list[str], boxes: list[Box], line: list[int], taken: set[int]
 ) -> tuple[Shaped, ...]:

@@ -12,12 +12,14 @@ from ml_backend.extraction.aliases import CONCEPTS, Phrase, find_phrases
 from ml_backend.extraction.fields import Box, FieldSpec, FieldType, PageLike
 from ml_backend.extraction.geometry import IntArray, Layout, box_of, lay_out
 from ml_backend.extraction.normalize import normalize
+from ml_backend.extraction.shapes import reads_as_number
 
 OTHER = ""  # a printed column the schema does not have
 _RUN_GAP = 0.55  # line heights; a wider gap may separate columns
 _STOP = frozenset(
     p for c in ("total", "subtotal", "tax", "discount", "shipping", "deposit") for p in CONCEPTS[c]
 )
+_SUMS = frozenset(p for c in ("total", "subtotal") for p in CONCEPTS[c])
 _CARRIED = frozenset(
     tuple(text.split())
     for text in (
@@ -217,7 +219,8 @@ class RowReader:
         stops = _stop_lines(page, layout)
         pending: list[tuple[float, float, dict[str, list[int]]]] = []
         current: Row | None = self.rows[-1] if self.open and self.rows else None
-        carried = current is not None
+        # Without a repeated header, what stands above the first row is the page's own heading.
+        carried = current is not None and below > 0
         started = False
         self.open = True
         for number, line in enumerate(layout.lines):
@@ -229,8 +232,8 @@ class RowReader:
             enough = len(present) >= max(1, round(0.6 * len(anchors)))
             full = len(present) == len(anchors) and len(anchors) >= 2
             kind = stops.get(number)
-            if kind is not None and not (full and self._described(cells)):
-                if kind == "stop":
+            if kind == "total" or (kind is not None and not (full and self._described(cells))):
+                if kind != "skip":
                     self.open = False
                     break
                 continue
@@ -238,7 +241,7 @@ class RowReader:
                 height = box[3] - box[1]
                 if self._goes_on(cells):
                     text = {n: w for n, w in cells.items() if n != OTHER}
-                    if self._habits.above > 0.3 and not carried:
+                    if self._habits.above > 0.3:
                         pending.append((box[1], box[3], text))
                     elif current is not None and (
                         (carried and not started)
@@ -345,7 +348,7 @@ def _add(row: Row, at: int, cells: Mapping[str, list[int]], bottom: float) -> No
 
 
 def _stop_lines(page: PageLike, layout: Layout) -> dict[int, str]:
-    """Line → "stop" where totals begin, "skip" for lines about the page, not the table."""
+    """Line → "stop" where totals begin ("total" if beyond doubt), "skip" for lines about the page, not the table."""
     found: dict[int, str] = {}
     known = _STOP | _CARRIED
     for occurrence in find_phrases(page, layout, known):
@@ -354,9 +357,15 @@ def _stop_lines(page: PageLike, layout: Layout) -> dict[int, str]:
         segment = layout.segments[int(layout.segment[first])]
         if int(segment[0]) != first:
             continue
-        kind = "skip" if occurrence.phrase in _CARRIED else "stop"
-        if found.get(line) != "skip":
-            found[line] = kind
+        if occurrence.phrase in _CARRIED:
+            found[line] = "skip"
+            continue
+        # A cell of an item may begin with such a word; a total has its amount beside it.
+        others = [int(i) for i in layout.lines[line] if int(i) not in occurrence.words]
+        amount = any(reads_as_number(page.texts[i]) for i in others)
+        if (amount or occurrence.rest) and found.get(line) != "skip":
+            alone = len(segment) == len(occurrence.words) and occurrence.phrase in _SUMS
+            found[line] = "total" if alone else found.get(line, "stop")
     return found
 
 

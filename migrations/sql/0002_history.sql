@@ -615,16 +615,13 @@ SELECT c.project_id, p.title AS project, c.field, c.reviewer_a, c.reviewer_b, co
        count(*) FILTER (WHERE c.same) AS agreed,
        count(*) FILTER (WHERE c.same)::double precision / count(*) AS agreement
 FROM (
-    SELECT pairs.project_id, pairs.reviewer_a, pairs.reviewer_b, f.field,
-           coalesce(a.answer = b.answer, false) AS same
-    FROM pairs
-    CROSS JOIN LATERAL (
-        SELECT field FROM answers WHERE id = pairs.one_id
-        UNION
-        SELECT field FROM answers WHERE id = pairs.two_id
-    ) f
-    LEFT JOIN answers a ON a.id = pairs.one_id AND a.field = f.field
-    LEFT JOIN answers b ON b.id = pairs.two_id AND b.field = f.field
+    SELECT project_id, reviewer_a, reviewer_b, field, coalesce(a.answer = b.answer, false) AS same
+    FROM (
+        SELECT pairs.*, answers.field, answers.answer FROM pairs JOIN answers ON answers.id = pairs.one_id
+    ) a
+    FULL JOIN (
+        SELECT pairs.*, answers.field, answers.answer FROM pairs JOIN answers ON answers.id = pairs.two_id
+    ) b USING (project_id, task_id, reviewer_a, reviewer_b, one_id, two_id, field)
 ) c
 JOIN projects p ON p.id = c.project_id
 GROUP BY c.project_id, p.title, c.field, c.reviewer_a, c.reviewer_b;

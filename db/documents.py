@@ -1,0 +1,261 @@
+"""Documents and their versions: what came in, what was read, which task shows it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from db.models import Document, DocumentVersion, DocumentWords, PageImage, ReadingState, Task
+
+
+class Outcome(enum.StrEnum):
+    """What an upload did."""
+
+    NEW = "new"  # a document nobody had seen
+    NEW_VERSION = "new_version"  # other bytes under a known name
+    UNCHANGED = "unchanged"  # these bytes are already in the project, under this or another name
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file to register: its bytes are already in the blob store under ``sha256``."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    media_type: str
+    by: str
+    source: str
+    collection: str | None = None
+    notes: str | None = None
+
+
+@dataclass(frozen=True)
+class Registered:
+    document: Document
+    version: DocumentVersion
+    outcome: Outcome
+
+
+def register(session: Session, project_id: int, upload: Upload) -> Registered:
+    """The document version for these bytes; made if the project does not have it.
+
+    The same bytes are one version of one document, whatever the file is called; other bytes under a known
+    name are that document's next version. Two uploads at once give one row: the second waits for the first.
+    """
+    # Serialises uploads of one project for the length of this short transaction: version numbers count
+    # up without a hole, and two uploads of one file cannot both be new.
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext('fieldloop.documents'), :project)"),
+        {"project": project_id},
+    )
+    known = session.scalar(
+        select(DocumentVersion).where(
+            DocumentVersion.project_id == project_id, DocumentVersion.sha256 == upload.sha256
+        )
+    )
+    if known is not None:
+        return Registered(session.get_one(Document, known.document_id), known, Outcome.UNCHANGED)
+    document = session.scalar(
+        select(Document).where(Document.project_id == project_id, Document.name == upload.name)
+    )
+    outcome = Outcome.NEW if document is None else Outcome.NEW_VERSION
+    if document is None:
+        document = Document(
+            project_id=project_id,
+            name=upload.name,
+            collection=upload.collection,
+            created_by=upload.by,
+            notes=upload.notes,
+        )
+        session.add(document)
+        session.flush()
+    newest = session.scalar(
+        select(func.max(DocumentVersion.number)).where(DocumentVersion.document_id == document.id)
+    )
+    version = DocumentVersion(
+        document_id=document.id,
+        project_id=project_id,
+        number=(newest or 0) + 1,
+        sha256=upload.sha256,
+        size_bytes=upload.size_bytes,
+        media_type=upload.media_type,
+        uploaded_by=upload.by,
+        source=upload.source,
+        notes=upload.notes,
+    )
+    session.add(version)
+    session.flush()
+    return Registered(document, version, outcome)
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """A page image as stored: the blob's hash and the page's size in pixels and points."""
+
+    page: int
+    sha256: str
+    media_type: str
+    width_px: int
+    height_px: int
+    width_pt: float
+    height_pt: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the reader found; ``words`` in the packed form of ``db.words``."""
+
+    words: bytes
+    word_count: int
+    pages: Sequence[PageRow]
+    page_count: int
+    reader: str
+    seconds: float
+    warnings: Sequence[dict[str, Any]] = ()
+    needs_ocr: bool = False
+
+
+def record_reading(session: Session, version_id: UUID, reading: Reading) -> None:
+    """Keep the words and page images of a version; reading it again replaces them."""
+    words = {"data": reading.words, "word_count": reading.word_count}
+    session.execute(
+        insert(DocumentWords)
+        .values(document_version_id=version_id, **words)
+        .on_conflict_do_update(index_elements=["document_version_id"], set_=words)
+    )
+    session.execute(delete(PageImage).where(PageImage.document_version_id == version_id))
+    session.add_all(
+        PageImage(
+            document_version_id=version_id,
+            page=row.page,
+            sha256=row.sha256,
+            media_type=row.media_type,
+            width_px=row.width_px,
+            height_px=row.height_px,
+            width_pt=row.width_pt,
+            height_pt=row.height_pt,
+        )
+        for row in reading.pages
+    )
+    session.execute(
+        update(DocumentVersion)
+        .where(DocumentVersion.id == version_id)
+        .values(
+            state=ReadingState.NEEDS_OCR if reading.needs_ocr else ReadingState.READ,
+            error_code=None,
+            error_message=None,
+            warnings=list(reading.warnings),
+            page_count=reading.page_count,
+            reader=reading.reader,
+            read_at=func.clock_timestamp(),
+            read_seconds=reading.seconds,
+        )
+    )
+
+
+def record_failure(session: Session, version_id: UUID, *, code: str, message: str) -> None:
+    """This document cannot be read, for the reason given; nothing else is touched."""
+    session.execute(
+        update(DocumentVersion)
+        .where(DocumentVersion.id == version_id)
+        .values(
+            state=ReadingState.FAILED,
+            error_code=code,
+            error_message=message,
+            read_at=func.clock_timestamp(),
+        )
+    )
+
+
+def words_of(session: Session, version_id: UUID) -> bytes | None:
+    """The packed words of a version, None where it was not read."""
+    return session.scalar(
+        select(DocumentWords.data).where(DocumentWords.document_version_id == version_id)
+    )
+
+
+def images_of(session: Session, version_id: UUID) -> list[PageImage]:
+    """Its page images in page order."""
+    return list(
+        session.scalars(
+            select(PageImage)
+            .where(PageImage.document_version_id == version_id)
+            .order_by(PageImage.page)
+        )
+    )
+
+
+def task_of(session: Session, version_id: UUID) -> Task | None:
+    """The task that shows this version, if there is one that was not deleted."""
+    return session.scalar(
+        select(Task)
+        .where(Task.document_version_id == version_id, Task.deleted_at.is_(None))
+        .order_by(Task.id.desc())
+        .limit(1)
+    )
+
+
+def newest_version(session: Session, document_id: UUID) -> DocumentVersion | None:
+    return session.scalar(
+        select(DocumentVersion)
+        .where(DocumentVersion.document_id == document_id)
+        .order_by(DocumentVersion.number.desc())
+        .limit(1)
+    )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of documents as the view ``documents_overview`` shows them."""
+
+    total: int
+    rows: list[dict[str, Any]]
+
+
+def overview(
+    session: Session,
+    *,
+    project_id: int | None = None,
+    state: str | None = None,
+    search: str | None = None,
+    reviewed: bool | None = None,
+    limit: int = 50,
+    offset: int = 0,
+) -> Listing:
+    """Documents, newest upload first. ``search`` looks for a part of the name."""
+    conditions = ["true"]
+    values: dict[str, Any] = {"limit": limit, "offset": offset}
+    if project_id is not None:
+        conditions.append("project_id = :project_id")
+        values["project_id"] = project_id
+    if state:
+        conditions.append("state = :state")
+        values["state"] = state
+    if search:
+        conditions.append("document ILIKE '%' || :search || '%'")
+        # The wildcards of LIKE are ordinary characters in a file name.
+        values["search"] = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    if reviewed is not None:
+        conditions.append("reviewed = :reviewed")
+        values["reviewed"] = reviewed
+    where = " AND ".join(conditions)  # fixed sentences only; values are bound
+    total = session.execute(
+        text(f"SELECT count(*) FROM documents_overview WHERE {where}"),  # noqa: S608
+        values,
+    ).scalar_one()
+    rows = session.execute(
+        text(
+            f"SELECT * FROM documents_overview WHERE {where} "  # noqa: S608
+            "ORDER BY uploaded_at DESC, document_id LIMIT :limit OFFSET :offset"
+        ),
+        values,
+    ).mappings()
+    return Listing(total, [dict(row) for row in rows])

@@ -1,0 +1,36 @@
+"""What a process of the backend works with: opened once at its edge, handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.label_studio import LabelStudio
+from redis import Redis
+
+from db.blobs import BlobStore, open_blobs
+from db.config import Settings
+from db.session import SessionFactory, make_engine, make_session_factory
+
+
+@dataclass(frozen=True)
+class Services:
+    """The record, the blobs, the queue and Label Studio."""
+
+    settings: Settings
+    sessions: SessionFactory
+    blobs: BlobStore
+    redis: Redis
+    label_studio: LabelStudio
+
+    @classmethod
+    def open(cls, settings: Settings, *, name: str = "fieldloop-backend") -> Services:
+        """Nothing is connected yet: each part connects when it is first used."""
+        return cls(
+            settings=settings,
+            sessions=make_session_factory(
+                make_engine(settings.database_url, application_name=name)
+            ),
+            blobs=open_blobs(settings.blob_url),
+            redis=Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2),
+            label_studio=LabelStudio(settings.label_studio_url, settings.label_studio_api_key),
+        )

@@ -33,6 +33,8 @@ from db.models import (
 
 LIVE = "live"
 FOLDS = 5
+NOT_LEARNT = ("Wrong type", "Unreadable")
+"""A reviewer's choices that say: this document is no example."""
 _now = func.clock_timestamp
 
 
@@ -53,7 +55,8 @@ class Member:
 def reviewed(session: Session, project_id: int) -> list[Member]:
     """The reviewed documents of a project in a fixed order: one annotation each, the latest submitted.
 
-    Skipped and deleted annotations, deleted tasks and documents that are not read are left out.
+    Skipped and deleted annotations, deleted tasks, documents that are not read and those a reviewer called
+    unreadable or of the wrong type are left out.
     """
     rows = session.execute(
         select(DocumentVersion.id, Annotation.last_event_id, DocumentVersion.sha256)
@@ -64,6 +67,7 @@ def reviewed(session: Session, project_id: int) -> list[Member]:
             Task.deleted_at.is_(None),
             Annotation.deleted_at.is_(None),
             ~Annotation.was_cancelled,
+            or_(Annotation.status.is_(None), Annotation.status.not_in(NOT_LEARNT)),
             DocumentVersion.state.in_((ReadingState.READ, ReadingState.NEEDS_OCR)),
         )
         .ext(distinct_on(DocumentVersion.id))

@@ -1,0 +1,485 @@
+"""Label Studio's HTTP API as both services use it.
+
+The project's SDK is used where it serves, for setting a project up (``LabelStudio.sdk``). The mirror and the
+pipeline talk HTTP directly: importing the SDK costs seconds and over 100 MB in every process, and it offers
+neither the incremental query nor bounded bodies.
+
+A token is either a legacy one (``Authorization: Token``) or a personal access token, a JWT that is exchanged
+for an access token of five minutes.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from db.errors import RecordError
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 60.0
+ATTEMPTS = 4
+FIRST_PAUSE = 0.5
+PAGE_SIZE = 500
+IDS_PAGE_SIZE = 5000
+_ACCESS_MARGIN = 60.0
+_RETRIED = {429, 500, 502, 503, 504}
+
+
+class LabelStudioError(RecordError):
+    """Label Studio could not be asked, or refused. ``status`` is the HTTP status, None where there was no answer."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unreachable(LabelStudioError):
+    """Nothing answers at LABEL_STUDIO_URL, or not in time."""
+
+
+class Unauthorized(LabelStudioError):
+    """The token is wrong, expired, or of a kind the organization has switched off."""
+
+
+class Forbidden(LabelStudioError):
+    """The token is right, but Label Studio does not allow this; also addresses its SSRF guard refuses."""
+
+
+class NotFound(LabelStudioError):
+    """No such project, task or annotation."""
+
+
+class BadAnswer(LabelStudioError):
+    """An answer that is not what the API promises: no JSON, cut short, keys missing."""
+
+
+class LabelStudio:
+    """One Label Studio. Safe to share between threads; connects when first used."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        attempts: int = ATTEMPTS,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._api_key = api_key
+        self._attempts = attempts
+        self._read_seconds = read_seconds
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._access: tuple[str, float] | None = None
+
+    def __repr__(self) -> str:
+        return f"LabelStudio({self.url!r})"
+
+    @functools.cached_property
+    def sdk(self) -> Any:
+        """The SDK's client; importing it takes seconds, so only commands that set things up ask for it."""
+        from label_studio_sdk.client import LabelStudio as Sdk
+
+        return Sdk(base_url=self.url, api_key=self._api_key)
+
+    # People and versions
+
+    def whoami(self) -> dict[str, Any]:
+        """The user the token belongs to: id, email …"""
+        return self._object("GET", "/api/current-user/whoami")
+
+    def version(self) -> str:
+        """Its release, e.g. "1.23.2"; "" where it does not say."""
+        return str(self._object("GET", "/api/version").get("release") or "")
+
+    def users(self) -> dict[int, str]:
+        """User id → e-mail, of everybody in the organization."""
+        answer = self._json("GET", "/api/users/")
+        rows = answer.get("results", []) if isinstance(answer, dict) else answer
+        return {int(row["id"]): str(row.get("email") or "") for row in rows if "id" in row}
+
+    # Projects
+
+    def projects(self) -> list[dict[str, Any]]:
+        """Every project the token sees: id, title …"""
+        found: list[dict[str, Any]] = []
+        page = 1
+        while True:
+            answer = self._object("GET", "/api/projects/", params={"page": page, "page_size": 100})
+            rows = self._rows(answer, "results")
+            found += rows
+            if len(found) >= int(answer.get("count", 0)) or not rows:
+                return found
+            page += 1
+
+    def project(self, project: int) -> dict[str, Any]:
+        """One project's row. Raises NotFound."""
+        return self._object("GET", f"/api/projects/{project}/")
+
+    def counters(self, project: int) -> dict[str, int]:
+        """task_number, total_annotations_number, total_predictions_number: a cheap look for changes."""
+        names = ("task_number", "total_annotations_number", "total_predictions_number")
+        answer = self._object(
+            "GET", f"/api/projects/{project}/", params={"include": ",".join(("id", *names))}
+        )
+        return {name: int(answer[name] or 0) for name in names if name in answer}
+
+    def update_project(self, project: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        return self._object("PATCH", f"/api/projects/{project}/", body=dict(values))
+
+    def set_model_version(self, project: int, name: str) -> None:
+        """Which model version's predictions Label Studio shows and orders tasks by."""
+        self.update_project(project, {"model_version": name})
+
+    # Tasks
+
+    def create_tasks(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Import tasks, each {"data": …, "predictions": […]}; their ids in order."""
+        answer = self._object(
+            "POST",
+            f"/api/projects/{project}/import",
+            params={"return_task_ids": "true"},
+            body=list(tasks),
+        )
+        ids = answer.get("task_ids")
+        if not isinstance(ids, list) or len(ids) != len(tasks):
+            raise BadAnswer(f"Label Studio imported {len(tasks)} tasks and did not tell their ids.")
+        return [int(task_id) for task_id in ids]
+
+    def task(self, task: int) -> dict[str, Any]:
+        """One task with its annotations and predictions. Raises NotFound."""
+        return self._object("GET", f"/api/tasks/{task}/")
+
+    def tasks(
+        self, project: int, *, page: int = 1, page_size: int = PAGE_SIZE
+    ) -> tuple[list[dict[str, Any]], int]:
+        """One page of tasks by id, with annotations, and the number of all. A page past the end is empty."""
+        return self._task_page(
+            {"project": project, "page": page, "page_size": page_size}, ["tasks:id"]
+        )
+
+    def all_tasks(self, project: int, *, page_size: int = PAGE_SIZE) -> Iterator[dict[str, Any]]:
+        """Every task by id, with annotations. Raises BadAnswer if the pages do not add up to the total."""
+        seen, page = 0, 1
+        while True:
+            rows, total = self.tasks(project, page=page, page_size=page_size)
+            yield from rows
+            seen, page = seen + len(rows), page + 1
+            if seen >= total:
+                return
+            if not rows:
+                raise BadAnswer(
+                    f"Label Studio said project {project} has {total} tasks and showed {seen}."
+                )
+
+    def tasks_changed_since(
+        self, project: int, moment: datetime, *, page_size: int = PAGE_SIZE
+    ) -> Iterator[dict[str, Any]]:
+        """Tasks whose ``updated_at`` is later than ``moment``, oldest change first, with annotations."""
+        query = {
+            "filters": {
+                "conjunction": "and",
+                "items": [
+                    {
+                        "filter": "filter:tasks:updated_at",
+                        "operator": "greater",
+                        "type": "Datetime",
+                        "value": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                    }
+                ],
+            }
+        }
+        page = 1
+        while True:
+            params = {"project": project, "page": page, "page_size": page_size}
+            rows, total = self._task_page(params, ["tasks:updated_at", "tasks:id"], query)
+            yield from rows
+            if not rows or page * page_size >= total:
+                return
+            page += 1
+
+    def task_ids(self, project: int) -> list[int]:
+        """The ids of all tasks. Raises BadAnswer if the pages do not add up: half a list is worse than none."""
+        ids: list[int] = []
+        page = 1
+        while True:
+            params = {
+                "project": project,
+                "include": "id",
+                "page": page,
+                "page_size": IDS_PAGE_SIZE,
+            }
+            rows, total = self._task_page(params, ["tasks:id"], everything=False)
+            ids += [int(row["id"]) for row in rows]
+            if len(ids) >= total:
+                return ids
+            if not rows:
+                raise BadAnswer(
+                    f"Label Studio said project {project} has {total} tasks and named {len(ids)}."
+                )
+            page += 1
+
+    def _task_page(
+        self,
+        params: Mapping[str, Any],
+        ordering: Sequence[str],
+        query: Mapping[str, Any] | None = None,
+        *,
+        everything: bool = True,
+    ) -> tuple[list[dict[str, Any]], int]:
+        asked = {"ordering": list(ordering), **(query or {})}
+        full = {"fields": "all"} if everything else {}
+        try:
+            answer = self._object(
+                "GET", "/api/tasks/", params={**params, **full, "query": json.dumps(asked)}
+            )
+        except NotFound as error:
+            if params.get("page", 1) > 1 and "page" in str(error).lower():
+                return [], 0
+            raise
+        rows = self._rows(answer, "tasks")
+        total = answer.get("total")
+        if not isinstance(total, int):
+            raise BadAnswer("Label Studio listed tasks without saying how many there are.")
+        return rows, total
+
+    def annotation(self, annotation: int) -> dict[str, Any]:
+        """One annotation. Raises NotFound."""
+        return self._object("GET", f"/api/annotations/{annotation}/")
+
+    def create_annotation(self, task: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Submit an annotation of a task: {"result": …, "lead_time": …, "parent_prediction": …}."""
+        return self._object("POST", f"/api/tasks/{task}/annotations/", body=dict(values))
+
+    def update_annotation(self, annotation: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        return self._object("PATCH", f"/api/annotations/{annotation}/", body=dict(values))
+
+    def export(self, project: int) -> list[dict[str, Any]]:
+        """Every task with its annotations, as Label Studio exports them; predictions are ids only."""
+        answer = self._json(
+            "GET",
+            f"/api/projects/{project}/export",
+            params={"exportType": "JSON", "download_all_tasks": "true"},
+            read_seconds=600.0,
+        )
+        if not isinstance(answer, list):
+            raise BadAnswer(f"The export of project {project} is not a list.")
+        return answer
+
+    # Predictions
+
+    def create_predictions(self, project: int, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Import predictions in bulk, each {task, result, score, model_version}; how many were taken."""
+        answer = self._object(
+            "POST",
+            f"/api/projects/{project}/import/predictions",
+            body=list(rows),
+            read_seconds=300.0,
+        )
+        created = int(answer.get("created", 0))
+        if created != len(rows):
+            raise BadAnswer(f"Label Studio took {created} of {len(rows)} predictions.")
+        return created
+
+    # HTTP
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """GET a path; its JSON. For the parts of the API that have no method of their own here."""
+        return self._json("GET", path, params=params)
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """POST, PATCH, PUT or DELETE; the answer's JSON, None where it has no body."""
+        return self._json(method, path, body=body)
+
+    def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        answer = self._json(method, path, **options)
+        if not isinstance(answer, dict):
+            raise BadAnswer(f"Label Studio answered {path} with something else than an object.")
+        return answer
+
+    @staticmethod
+    def _rows(answer: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+        rows = answer.get(key)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise BadAnswer(f"Label Studio's answer has no list {key!r}.")
+        return rows
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        read_seconds: float | None = None,
+    ) -> Any:
+        """Ask, with patience: what changes nothing is asked again after a failure on the way, the rest only
+        where Label Studio cannot have seen it."""
+        pause = FIRST_PAUSE
+        for attempt in range(1, self._attempts + 1):
+            last = attempt == self._attempts
+            try:
+                answer = self._session().request(
+                    method,
+                    self.url + path,
+                    params=params,
+                    json=body,
+                    headers={"Authorization": self._authorization()},
+                    timeout=(CONNECT_SECONDS, read_seconds or self._read_seconds),
+                    allow_redirects=False,
+                )
+                if answer.status_code == 401 and self._is_personal:
+                    self._access = None
+                    if not last:
+                        continue
+            except requests.exceptions.ConnectTimeout as error:
+                failure: LabelStudioError = self._unreachable(error)
+                repeatable = True
+            except requests.exceptions.ConnectionError as error:
+                failure = self._unreachable(error)
+                repeatable = method == "GET" or _never_sent(error)
+            except requests.exceptions.RequestException as error:
+                failure = self._unreachable(error)
+                repeatable = method == "GET"
+            else:
+                if answer.status_code not in _RETRIED or (last or method != "GET"):
+                    return _read(answer, path)
+                failure = _refusal(answer, path)
+                repeatable = True
+                pause = max(pause, _retry_after(answer))
+            if last or not repeatable:
+                raise failure
+            time.sleep(pause)
+            pause *= 2
+        raise self._unreachable(None)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            # Proxies and .netrc of the machine are not meant for a service beside us.
+            session.trust_env = False
+            self._local.session = session
+        return session
+
+    @property
+    def _is_personal(self) -> bool:
+        return self._api_key.count(".") == 2
+
+    def _authorization(self) -> str:
+        if not self._is_personal:
+            return f"Token {self._api_key}"
+        with self._lock:
+            if self._access is None or self._access[1] < time.time():
+                self._access = self._exchange()
+            return f"Bearer {self._access[0]}"
+
+    def _exchange(self) -> tuple[str, float]:
+        """An access token for the personal access token, and when to get the next one."""
+        answer = self._session().post(
+            f"{self.url}/api/token/refresh/",
+            json={"refresh": self._api_key},
+            timeout=(CONNECT_SECONDS, self._read_seconds),
+            allow_redirects=False,
+        )
+        if answer.status_code != 200:
+            raise Unauthorized(
+                "LABEL_STUDIO_API_KEY: Label Studio refuses this personal access token; it was revoked or is "
+                "of another Label Studio. Make a new one under Account & Settings.",
+                status=answer.status_code,
+            )
+        access = str(_read(answer, "/api/token/refresh/").get("access", ""))
+        return access, _expiry(access) - _ACCESS_MARGIN
+
+    def _unreachable(self, error: Exception | None) -> Unreachable:
+        what = (
+            "does not answer in time"
+            if isinstance(error, requests.Timeout)
+            else "cannot be reached"
+        )
+        return Unreachable(
+            f"Label Studio {what} at {_without_user(self.url)}; is it running, and is LABEL_STUDIO_URL right?"
+        )
+
+
+def _never_sent(error: requests.exceptions.ConnectionError) -> bool:
+    """Whether the connection was refused before anything of the request went out."""
+    return "NewConnectionError" in repr(error) or "Connection refused" in repr(error)
+
+
+def _read(answer: requests.Response, path: str) -> Any:
+    if answer.status_code >= 300:
+        raise _refusal(answer, path)
+    if answer.status_code == 204 or not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise BadAnswer(
+            f"Label Studio answered {path} with something else than JSON; is LABEL_STUDIO_URL right?",
+            status=answer.status_code,
+        ) from error
+
+
+def _refusal(answer: requests.Response, path: str) -> LabelStudioError:
+    status, detail = answer.status_code, _detail(answer)
+    if 300 <= status < 400:
+        return Unauthorized(
+            f"Label Studio sends {path} to a login page; LABEL_STUDIO_URL may lack a prefix or https.",
+            status=status,
+        )
+    if status == 401:
+        hint = (
+            "legacy tokens are switched off in this organization; use a personal access token"
+            if "legacy" in detail.lower()
+            else "it is wrong or expired; copy one from Account & Settings"
+        )
+        return Unauthorized(
+            f"LABEL_STUDIO_API_KEY: Label Studio refuses this token: {hint}.", status=status
+        )
+    kind = {403: Forbidden, 404: NotFound}.get(status, LabelStudioError)
+    return kind(f"Label Studio answered {path} with {status}: {detail}", status=status)
+
+
+def _detail(answer: requests.Response) -> str:
+    """What Label Studio says is wrong, in one line; never the request."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return answer.reason or "no reason given"
+    if isinstance(body, dict):
+        for key in ("detail", "validation_errors", "non_field_errors"):
+            if body.get(key):
+                return str(body[key])[:300]
+    return answer.reason or "no reason given"
+
+
+def _retry_after(answer: requests.Response) -> float:
+    try:
+        return min(float(answer.headers.get("Retry-After", 0)), 30.0)
+    except ValueError:
+        return 0.0
+
+
+def _expiry(token: str) -> float:
+    """``exp`` of a JWT in seconds since the epoch; 5 minutes from now where it cannot be read."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return datetime.now(UTC).timestamp() + 300.0
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from db.errors import RecordError
+from fieldloop.stack.settings import load_environment
 
 _COMMANDS = Path(__file__).parent / "commands"
 
@@ -58,3 +59,4 @@ def _sentence(command: str) -> str:
 @click.version_option(package_name="fieldloop")
 def main() -> None:
     """Fieldloop: PDFs in, Label Studio pre-filled, corrections kept, better models live."""
+    load_environment()

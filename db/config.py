@@ -58,6 +58,10 @@ class Settings:
     """Password of the role ``fieldloop_reader``; without one the role cannot log in."""
     fields_path: Path | None = None
     """The field schema file; None: the demo's."""
+    api_token: str | None = field(default=None, repr=False)
+    """What the console and the documents API ask for; None: they are open to whoever reaches them."""
+    max_file_bytes: int = 100 * 1024 * 1024
+    """Largest file taken in."""
 
     @classmethod
     def from_environ(
@@ -102,6 +106,8 @@ class Settings:
             signing_key=_secret("FIELDLOOP_SIGNING_KEY", get("FIELDLOOP_SIGNING_KEY")),
             reader_password=get("FIELDLOOP_READER_PASSWORD") or None,
             fields_path=Path(fields_path) if fields_path else None,
+            api_token=get("FIELDLOOP_API_TOKEN") or None,
+            max_file_bytes=_megabytes("FIELDLOOP_MAX_FILE_MB", get("FIELDLOOP_MAX_FILE_MB", "100")),
         )
 
 
@@ -109,3 +115,13 @@ def _secret(name: str, value: str) -> str:
     if value and len(value) < 16:
         raise ConfigError(name, f"has {len(value)} characters; use a random string of at least 16.")
     return value
+
+
+def _megabytes(name: str, value: str) -> int:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 4096:
+        raise ConfigError(name, f"must be a number of megabytes from 1 to 4096; it is {value!r}.")
+    return int(number * 1024 * 1024)

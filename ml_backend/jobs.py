@@ -183,7 +183,9 @@ def _refresh_predictions(work: Work) -> list[UUID]:
 
 def _consider_training(work: Work) -> list[UUID]:
     """Ask the policy; its answer and its reason are kept whenever they change."""
-    project_id = int(work.job.subject)
+    project_id = work.job.project_id
+    if project_id is None:
+        raise RecordError(f"The job {work.job.id} names no project.")
     with work.services.sessions.begin() as session:
         registry.lock_project(session, project_id)
         registry.fail_silent_runs(session, trainer.SILENCE, project_id=project_id)

@@ -7,7 +7,7 @@ run again after any failure. The next step is asked for in the transaction that 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,23 +23,20 @@ from db.models import (
     ExtractionValue,
     Job,
     ModelVersion,
-    PageImage,
     Project,
     ReadingState,
 )
-from db.regions import PageSize
 from db.registry import live_model
 from db.tasks import NewTask, remember_task
-from db.words import PageWords, pack, unpack
-from ml_backend.extracting import to_rows
-from ml_backend.extraction.fields import Document as Words
+from db.words import pack, unpack
 from ml_backend.field_specs import names_of, specs_of
 from ml_backend.live_models import LivePredictor, live_predictor
 from ml_backend.page_links import page_path
 from ml_backend.payloads import Shown, task_data
+from ml_backend.predicting import extract_missing, sheets_of
 from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.reader import ReadResult, read_document
-from ml_backend.regions import Prediction, Sheet, prediction_of
+from ml_backend.regions import Prediction, prediction_of
 from ml_backend.services import Services
 
 BATCH = 50
@@ -121,34 +118,9 @@ def extract(services: Services, version_id: UUID) -> list[UUID]:
     if data is None:
         return []
     predictor = live_predictor(services, version.project_id)
-    _extract(services, predictor, {version_id: unpack(data)})
+    extract_missing(services, predictor, {version_id: unpack(data)})
     with services.sessions.begin() as session:
         return [_next(session, "publish_task", version).id]
-
-
-def _extract(
-    services: Services, predictor: LivePredictor, documents: Mapping[UUID, Sequence[PageWords]]
-) -> None:
-    """Extract those of the documents this model version has not read, and record it."""
-    with services.sessions.begin() as session:
-        missing = {
-            version_id: pages
-            for version_id, pages in documents.items()
-            if extractions.find(session, version_id, predictor.model_version_id) is None
-        }
-    for version_id, pages in missing.items():
-        started = time.monotonic()
-        (extraction,) = predictor.predict([Words(str(version_id), pages)])
-        rows = to_rows(extraction, predictor.name)
-        with services.sessions.begin() as session:
-            extractions.record(
-                session,
-                version_id,
-                predictor.model_version_id,
-                rows,
-                {name: float(sure) for name, sure in extraction.absent.items()},
-                seconds=time.monotonic() - started,
-            )
 
 
 @dataclass(frozen=True)
@@ -253,14 +225,6 @@ def _confidences(values: Sequence[ExtractionValue]) -> dict[str, float]:
     return found
 
 
-def sheets_of(images: Sequence[PageImage]) -> list[Sheet]:
-    """Sizes of the pages in points and pixels, in page order."""
-    return [
-        Sheet(PageSize(image.width_pt, image.height_pt), (image.width_px, image.height_px))
-        for image in images
-    ]
-
-
 def _already_there(services: Services, project: int, version: DocumentVersion) -> int | None:
     """The task an earlier attempt made for this version, if it did; ``project``: Label Studio's id."""
     for task in services.label_studio.tasks_changed_since(project, version.uploaded_at):
@@ -297,7 +261,7 @@ def refresh(services: Services, model_version_id: int, progress: Progress) -> li
             }
         if not batch:
             return []
-        _extract(
+        extract_missing(
             services,
             predictor,
             {key: unpack(data) for key, data in words.items() if data is not None},

@@ -1,0 +1,20 @@
+"""gunicorn's settings. The only other reader of the environment: gunicorn wants them as module globals."""
+
+from __future__ import annotations
+
+import os
+
+bind = os.environ.get("FIELDLOOP_BIND", "127.0.0.1:9090")
+workers = int(os.environ.get("FIELDLOOP_WEB_WORKERS", "2"))
+# Threads, not more processes: a request waits for Postgres, and a process holds the models in memory.
+threads = int(os.environ.get("FIELDLOOP_WEB_THREADS", "8"))
+worker_class = "gthread"
+# Loaded once before the fork: the workers share the pages of scikit-learn and of the application.
+preload_app = True
+timeout = 120
+graceful_timeout = 10
+keepalive = 30
+accesslog = None
+errorlog = "-"
+# Label Studio calls /ml/<secret>/…: addresses never reach a log.
+capture_output = False

@@ -19,11 +19,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy.exc
-from db.label_studio import LabelStudioError
 
 from db import jobs, registry
 from db.config import Settings
 from db.errors import RecordError
+from db.label_studio import LabelStudioError
 from db.models import Job, Project
 from db.nudges import nudge
 from ml_backend import pipeline, trainer

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from db.label_studio import LabelStudio
 from redis import Redis
 
 from db.blobs import BlobStore, open_blobs
 from db.config import Settings
+from db.label_studio import LabelStudio
 from db.session import SessionFactory, make_engine, make_session_factory
 
 

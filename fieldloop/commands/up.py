@@ -13,6 +13,7 @@ import click
 from fieldloop.stack.errors import AlreadyRunning, StackError
 from fieldloop.stack.folder import StateFolder, tail
 from fieldloop.stack.plan import Plan, make_plan
+from fieldloop.stack.postgres import surviving
 from fieldloop.stack.processes import Identity
 from fieldloop.stack.settings import given_environment, home_folder, write_env_file
 from fieldloop.stack.supervisor import Event, State, Supervisor
@@ -54,7 +55,7 @@ def up(detach: bool, in_background: bool) -> None:
 
 
 def _survivors(plan: Plan) -> dict[str, Identity]:
-    found = plan.local_postgres.survivor() if plan.local_postgres else None
+    found = surviving(plan.folder)
     return {"postgres": found} if found else {}
 
 

@@ -130,15 +130,6 @@ class LocalPostgres:
             ),
         ]
 
-    def survivor(self) -> Identity | None:
-        """A server that runs on our data though no run file says so: Postgres writes its own note."""
-        with suppress(OSError, ValueError):
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
-            identity = identify(int(lines[0]))
-            if identity and abs(identity.started - int(lines[2])) < 5:
-                return identity
-        return None
-
     def ensure_databases(self) -> None:
         """Roles and databases of the record and of Label Studio, with the passwords we hold."""
         ours = [(DATABASE, self.secrets.database_password, "CREATEROLE CREATEDB")]
@@ -160,6 +151,16 @@ class LocalPostgres:
 
     def _url(self, user: str, password: str, database: str) -> str:
         return f"postgresql://{user}:{quote(password)}@127.0.0.1:{self.port}/{database}"
+
+
+def surviving(folder: StateFolder) -> Identity | None:
+    """A server that runs on our data though no run file says so: Postgres writes its own note."""
+    with suppress(OSError, ValueError, IndexError):
+        lines = (folder.postgres / "data" / "postmaster.pid").read_text().splitlines()
+        identity = identify(int(lines[0]))
+        if identity and abs(identity.started - int(lines[2])) < 5:
+            return identity
+    return None
 
 
 def ensure_database_beside(url: str, name: str = LABEL_STUDIO_DATABASE) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from fieldloop.stack.errors import PartFailed, PortBusy
 from fieldloop.stack.folder import StateFolder, rotate, tail
+from fieldloop.stack.leftovers import leftovers, stop_leftovers
 from fieldloop.stack.parts import Part
 from fieldloop.stack.processes import (
     HOME_MARK,
@@ -341,45 +342,6 @@ class Supervisor:
 
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def leftovers(
-    folder: StateFolder, survivors: Mapping[str, Identity]
-) -> list[tuple[Identity, str, str | None]]:
-    """Living processes of an earlier stack: which, of which part, and the fingerprint it was started with."""
-    found: dict[Identity, tuple[str, str | None]] = {}
-    for name, row in folder.read_run().get("parts", {}).items():
-        if row.get("pid") and row.get("started"):
-            identity = Identity(row["pid"], row["started"])
-            if identity.is_alive():
-                found[identity] = (name, row.get("fingerprint"))
-    known = {identity.pid for identity in found}
-    for name, identity in survivors.items():
-        if identity.pid not in known:
-            found[identity] = (name, None)
-            known.add(identity.pid)
-    for identity, name in marked(folder.path).items():
-        if identity.pid not in known:
-            found[identity] = (name, "")  # never adopted by itself: it may be a child of the part
-    return [(identity, name, wanted) for identity, (name, wanted) in found.items()]
-
-
-def stop_leftovers(
-    folder: StateFolder, left: Sequence[tuple[Identity, str, str | None]]
-) -> list[str]:
-    """Stop them, those first that were started last. Returns the names of their parts."""
-    rows: Mapping[str, Any] = folder.read_run().get("parts", {})
-    order = list(rows)
-    ranked = sorted(left, key=lambda row: -order.index(row[1]) if row[1] in order else 1)
-    for identity, name, _ in ranked:
-        row = rows.get(name, {})
-        how = signal.Signals(row.get("stop_signal", _default_signal(name)))
-        stop([(identity, how)], seconds=row.get("stop_seconds", 15.0))
-    return list(dict.fromkeys(name for _, name, _ in ranked))
-
-
-def _default_signal(name: str) -> signal.Signals:
-    return signal.SIGINT if name == "postgres" else signal.SIGTERM
 
 
 def _needs(parts: Mapping[str, _Running], name: str, wanted: str) -> bool:

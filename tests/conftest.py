@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from db.blobs import BlobStore, open_blobs
 from db.migrate import upgrade
 from db.session import SessionFactory, make_engine, make_session_factory, normalised_url
+from tests.label_studio import LabelStudioServer, running_label_studio
 from tests.local_servers import running_postgres, running_redis
 
 
@@ -148,3 +149,10 @@ def redis(redis_url: str) -> Iterator[redis_client.Redis]:
 def blobs(tmp_path: Path) -> BlobStore:
     """A blob store in a temporary folder."""
     return open_blobs((tmp_path / "blobs").as_uri())
+
+
+@pytest.fixture(scope="session")
+def label_studio(postgres_url: str) -> Iterator[LabelStudioServer]:
+    """A real Label Studio; tests that ask for it carry the marker ``label_studio``."""
+    with running_label_studio(postgres_url) as server:
+        yield server

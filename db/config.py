@@ -58,6 +58,8 @@ class Settings:
     """Password of the role ``fieldloop_reader``; without one the role cannot log in."""
     fields_path: Path | None = None
     """The field schema file; None: the demo's."""
+    label_studio_files: Path | None = None
+    """Folder with our ``open.html`` as Label Studio sees it, in its document root; None: it serves none."""
     api_token: str | None = field(default=None, repr=False)
     """What the console and the documents API ask for; None: they are open to whoever reaches them."""
     max_file_bytes: int = 100 * 1024 * 1024
@@ -93,6 +95,7 @@ class Settings:
         label_studio_url = get("LABEL_STUDIO_URL").rstrip("/")
         backend_url = get("FIELDLOOP_BACKEND_URL", DEFAULT_BACKEND_URL).rstrip("/")
         fields_path = get("FIELDLOOP_FIELDS")
+        studio_files = get("FIELDLOOP_LABEL_STUDIO_FILES")
         return cls(
             database_url=get("DATABASE_URL"),
             redis_url=get("REDIS_URL"),
@@ -106,6 +109,7 @@ class Settings:
             signing_key=_secret("FIELDLOOP_SIGNING_KEY", get("FIELDLOOP_SIGNING_KEY")),
             reader_password=get("FIELDLOOP_READER_PASSWORD") or None,
             fields_path=Path(fields_path) if fields_path else None,
+            label_studio_files=Path(studio_files) if studio_files else None,
             api_token=get("FIELDLOOP_API_TOKEN") or None,
             max_file_bytes=_megabytes("FIELDLOOP_MAX_FILE_MB", get("FIELDLOOP_MAX_FILE_MB", "100")),
         )

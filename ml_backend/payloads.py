@@ -31,6 +31,8 @@ class Shown:
     warnings: Sequence[Mapping[str, Any]]
     schema_version: int
     specs: Sequence[FieldSpec]
+    switches: str | None = None
+    """Path of the page that turns the reviewer's switches on, in Label Studio."""
 
 
 def task_data(shown: Shown, confidences: Mapping[str, float]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def task_data(shown: Shown, confidences: Mapping[str, float]) -> dict[str, Any]:
         "name": shown.name,
         "warnings": _warnings(shown, confidences),
         "look": "",
-        "help": _help(shown.specs),
+        "help": _help(shown.specs, shown.switches),
         "absent_options": [{"value": name} for name in names_of(shown.specs)],
         "fieldloop": {
             "document_id": str(shown.document_id),
@@ -82,7 +84,7 @@ def _markdown(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~" else c for c in escaped)
 
 
-def _help(specs: Sequence[FieldSpec]) -> str:
+def _help(specs: Sequence[FieldSpec], switches: str | None) -> str:
     """How to label, in English and Portuguese, and what each label means."""
     rows = []
     for spec in specs:
@@ -94,6 +96,20 @@ def _help(specs: Sequence[FieldSpec]) -> str:
         "<p>Pick a label, draw a box around the value: its text appears. Correct text in the list of regions. "
         "Ctrl+Enter submits.</p>"
         "<p>Escolha um campo e desenhe uma caixa em volta do valor: o texto aparece. Corrija o texto na lista "
-        "de regiões. Ctrl+Enter envia.</p>"
-        f"<ul>{''.join(rows)}</ul>"
+        "de regiões. Ctrl+Enter envia.</p>" + _switches(switches) + f"<ul>{''.join(rows)}</ul>"
+    )
+
+
+def _switches(path: str | None) -> str:
+    if path is None:
+        return (
+            "<p>No text appears? Turn on Auto-Annotation and Auto-Accept Suggestions below the page, and draw with the "
+            "pink tool (R).</p>"
+            "<p>O texto não aparece? Ligue Auto-Annotation e Auto-Accept Suggestions abaixo da página e desenhe com a "
+            "ferramenta rosa (R).</p>"
+        )
+    link = html.escape(path, quote=True)
+    return (
+        f'<p>No text appears? <a href="{link}" target="_top">Turn it on</a>. '
+        f'O texto não aparece? <a href="{link}" target="_top">Ligue aqui</a>.</p>'
     )

@@ -38,6 +38,7 @@ from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.reader import ReadResult, read_document
 from ml_backend.regions import Prediction, prediction_of
 from ml_backend.services import Services
+from ml_backend.studio_links import open_page
 
 BATCH = 50
 Progress = Callable[[str, int, int | None], None]
@@ -211,6 +212,7 @@ def _task(
             warnings=version.warnings,
             schema_version=project.schema_version,
             specs=specs,
+            switches=open_page(services.settings, project=project.label_studio_id or 0),
         ),
         _confidences(values),
     )

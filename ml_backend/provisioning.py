@@ -70,6 +70,7 @@ def provision(
     report.label_studio_id = project_ls
     backend_id = _ml_backend(services, project_ls, report, dry_run)
     webhook_id = _webhook(services, project_ls, report, dry_run)
+    _served_files(services, project_ls, report, dry_run)
     if dry_run:
         return report
     with services.sessions.begin() as session:
@@ -248,6 +249,45 @@ def _webhook(services: Services, project: int, report: Report, dry_run: bool) ->
     else:
         ours = studio.send("PATCH", f"/api/webhooks/{ours['id']}/", wanted)
     return int(ours["id"])
+
+
+def _served_files(services: Services, project: int, report: Report, dry_run: bool) -> None:
+    """Let Label Studio serve our page that turns a reviewer's switches on: it serves a folder only to a
+    project that has it as a storage. Nothing can be imported from it."""
+    studio, folder = services.label_studio, services.settings.label_studio_files
+    if folder is None:
+        return
+    wanted = {
+        "path": str(folder),
+        "title": "Fieldloop",
+        "use_blob_urls": True,
+        # Matches no name: "Sync storage" finds nothing.
+        "regex_filter": "$^",
+    }
+    rows = studio.get("/api/storages/localfiles/", {"project": project})
+    ours = next((row for row in rows if row.get("title") == wanted["title"]), None)
+    if ours is not None and all(ours.get(key) == value for key, value in wanted.items()):
+        return
+    report.changes.append(
+        "let Label Studio serve the page that turns a reviewer's switches on"
+        if dry_run
+        else "Label Studio serves the page that turns a reviewer's switches on"
+    )
+    if dry_run:
+        return
+    try:
+        if ours is None:
+            studio.send("POST", "/api/storages/localfiles/", {**wanted, "project": project})
+        else:
+            studio.send(
+                "PATCH", f"/api/storages/localfiles/{ours['id']}/", {**wanted, "project": project}
+            )
+    except LabelStudioError as error:
+        raise ProvisioningFailed(
+            f"Label Studio cannot serve the folder {folder} (FIELDLOOP_LABEL_STUDIO_FILES): it must exist where "
+            "Label Studio runs, directly in its LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, with "
+            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true; or unset the setting."
+        ) from error
 
 
 def _waiting_documents(session: Session, project_id: int) -> list[Any]:

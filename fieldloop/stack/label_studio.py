@@ -24,6 +24,7 @@ PORT_SETTING = "FIELDLOOP_LABEL_STUDIO_PORT"
 VENV_SETTING = "FIELDLOOP_LABEL_STUDIO_VENV"
 USER_SETTING = "FIELDLOOP_LABEL_STUDIO_USER"
 DEFAULT_USER = "admin@fieldloop.local"
+OPEN_PAGE = "open.html"
 LOCK = "requirements-label-studio.lock"
 _STAMP = "installed-from"
 
@@ -50,6 +51,15 @@ class LocalLabelStudio:
     def url(self) -> str:
         return f"http://{reachable(self.host)}:{self.port}"
 
+    @property
+    def served(self) -> Path:
+        """The one folder it serves files from: our page that turns a reviewer's switches on, nothing else."""
+        return self.folder.label_studio / "served" / "fieldloop"
+
+    def place_page(self) -> None:
+        self.served.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(__file__).with_name(OPEN_PAGE), self.served / OPEN_PAGE)
+
     def parts(self, *, needs: tuple[str, ...]) -> list[Part]:
         program = self.venv / "bin" / "label-studio"
         if not self.installs and not program.exists():
@@ -75,6 +85,7 @@ class LocalLabelStudio:
             needs=(installation.name, *needs),
             environ=self.environ(),
             inherits=False,
+            prepare=self.place_page,
             is_ready=lambda: http_answers(f"{self.url}/health"),
             ready_seconds=600,  # hundreds of migrations on the first start
             adoptable=True,
@@ -108,7 +119,8 @@ class LocalLabelStudio:
             # The backend is at a local address; the address of cloud metadata stays refused.
             "USE_DEFAULT_BANNED_SUBNETS": "false",
             "USER_ADDITIONAL_BANNED_SUBNETS": "169.254.0.0/16",
-            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "false",
+            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(self.served.parent),
             "EDITOR_KEYMAP": json.dumps(KEYMAP),
             "DISABLE_SIGNUP_WITHOUT_LINK": "true",
             # No word to anybody outside.

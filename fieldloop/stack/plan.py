@@ -91,6 +91,7 @@ def make_plan(folder: StateFolder, environ: Mapping[str, str]) -> Plan:
         local = _label_studio(folder, secrets, environ, host, ports, server)
         made["LABEL_STUDIO_URL"] = local.url
         made["LABEL_STUDIO_API_KEY"] = secrets.label_studio_token
+        made["FIELDLOOP_LABEL_STUDIO_FILES"] = str(local.served)
         parts += local.parts(needs=databases)
         annotation = ("label-studio",)
         login = (local.user, secrets.label_studio_password)

@@ -32,7 +32,7 @@ def part(folder: StateFolder, secrets: Secrets, port: int) -> Part:
     address = url(secrets, port)
     return Part(
         name="redis",
-        command=(str(_program()), config.name),
+        command=(str(program()), config.name),
         cwd=folder.redis,
         environ={"FIELDLOOP_STACK_SETTINGS": f"{port} {secrets.redis_password}"},
         inherits=False,
@@ -45,7 +45,8 @@ def part(folder: StateFolder, secrets: Secrets, port: int) -> Part:
     )
 
 
-def _program() -> Path:
+def program() -> Path:
+    """The server to run. Raises StackError where there is none."""
     system = shutil.which("valkey-server") or shutil.which("redis-server")
     if system:
         return Path(system)

@@ -16,14 +16,9 @@ import pytest
 
 from fieldloop.stack.folder import StateFolder
 from fieldloop.stack.processes import Identity, identify, marked, stop
+from tests.stack.programs import free_port
 
 HERE = Path(__file__).parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stack:

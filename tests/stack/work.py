@@ -1,0 +1,75 @@
+"""A worker with handlers of its own, as a process of its own: ``python work.py [PROCESSES] [GRACE]``.
+
+The job's kind says what it does. Only the handlers are the test's; queue, forks and record are real.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import resource
+import sys
+import time
+import types
+from datetime import timedelta
+from uuid import UUID
+
+from db import jobs
+from db.config import Settings
+from db.errors import RecordError
+from db.session import make_engine, make_session_factory
+from fieldloop.stack import worker
+from fieldloop.stack.herd import Herd
+
+settings = Settings.from_environ()
+
+
+def run(job_id: str) -> None:
+    sessions = make_session_factory(make_engine(settings.database_url))
+    with sessions.begin() as session:
+        job = jobs.claim(session, UUID(job_id), worker=str(os.getpid()), lease=timedelta(seconds=2))
+    if job is None:
+        return
+    try:
+        _do(job.kind)
+    except RecordError as error:
+        with sessions.begin() as session:
+            jobs.fail(session, job, code=type(error).__name__, message=str(error), retry=True)
+        return
+    with sessions.begin() as session:
+        jobs.finish(session, job)
+
+
+def _do(kind: str) -> None:
+    if kind == "sleep":
+        time.sleep(600)
+    elif kind == "nap":
+        time.sleep(1.5)
+    elif kind == "stubborn":
+        deadline = time.monotonic() + 600
+        while time.monotonic() < deadline:
+            try:
+                time.sleep(1)
+            except RecordError:
+                continue
+    elif kind == "crash":
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        ctypes.string_at(0)
+    elif kind == "memory":
+        resource.setrlimit(resource.RLIMIT_AS, (2**20, 2**20))
+        bytearray(2**30)
+
+
+handlers = types.ModuleType(worker.HANDLERS)
+handlers.run = run  # type: ignore[attr-defined]
+sys.modules[worker.HANDLERS] = handlers
+logging.basicConfig(level=logging.INFO)
+processes = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+grace = float(sys.argv[2]) if len(sys.argv) > 2 else worker.GRACE_SECONDS
+if processes == 0:
+    print(worker.work_off(settings))  # noqa: T201
+elif processes == 1:
+    worker.work(settings, grace=grace)
+else:
+    Herd(processes, lambda: worker.work(settings, grace=grace)).run()

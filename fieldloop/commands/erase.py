@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import click
 from sqlalchemy import Engine
@@ -13,6 +13,7 @@ from db.blobs import open_blobs
 from db.config import Settings
 from db.erase import erase_document, find_document
 from db.errors import RecordError
+from db.label_studio import LabelStudio, LabelStudioError, NotFound
 from db.session import make_engine, make_session_factory
 
 
@@ -22,6 +23,26 @@ def _disposed(engine: Engine) -> Iterator[None]:
         yield
     finally:
         engine.dispose()
+
+
+def _erase_tasks(tasks: Sequence[int]) -> None:
+    """Label Studio holds the values too; what cannot be deleted there is named, never passed over."""
+    settings = Settings.from_environ(needs=())
+    left = list(tasks)
+    if settings.label_studio_url and settings.label_studio_api_key:
+        studio = LabelStudio(settings.label_studio_url, settings.label_studio_api_key)
+        try:
+            while left:
+                with suppress(NotFound):
+                    studio.send("DELETE", f"/api/tasks/{left[0]}/")
+                left.pop(0)
+        except LabelStudioError as error:
+            click.echo(str(error), err=True)
+    if left:
+        numbers = ", ".join(str(number) for number in left)
+        raise click.ClickException(
+            f"Delete in Label Studio too, or the mirror finds it again: task {numbers}."
+        )
 
 
 @click.command()
@@ -55,10 +76,8 @@ def erase(document: str, reason: str, dry_run: bool, yes: bool) -> None:
     for sha256 in erased.blobs:
         blobs.delete(sha256)
     click.echo(f"The document {erased.document_id} was removed.")
-    if erased.label_studio_tasks:
-        numbers = ", ".join(str(number) for number in erased.label_studio_tasks)
-        click.echo(f"Delete in Label Studio, or the mirror finds it again: task {numbers}.")
     if erased.models:
         click.echo(
             f"These models learnt from it; retrain, then retire them: {', '.join(erased.models)}."
         )
+    _erase_tasks(erased.label_studio_tasks)

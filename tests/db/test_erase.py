@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
+from werkzeug.serving import make_server
 
 from db.blobs import open_blobs
 from db.erase import erase_document, find_document
@@ -156,7 +158,8 @@ def test_nothing_of_the_content_remains(two_documents):
 
     result = CliRunner().invoke(erase, [f"{MARK}.pdf", "--reason", "asked by mail", "--yes"])
 
-    assert result.exit_code == 0, result.output
+    # Label Studio still has the task: the document is not gone everywhere, and the exit code says so.
+    assert result.exit_code == 1
     assert "task 101" in result.output
     with factory() as session:
         assert places(session, MARK) == set()
@@ -174,6 +177,27 @@ def test_nothing_of_the_content_remains(two_documents):
         b"Another-1 page",
         b"a blank page that every document has",
     }
+
+
+def test_its_tasks_go_from_label_studio_too(two_documents, monkeypatch):
+    deleted = []
+
+    def label_studio(environ, respond):
+        deleted.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        respond("204 No Content", [])
+        return [b""]
+
+    server = make_server("127.0.0.1", 0, label_studio, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("LABEL_STUDIO_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token")
+    try:
+        result = CliRunner().invoke(erase, [f"{MARK}.pdf", "--reason", "x", "--yes"])
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert result.exit_code == 0, result.output
+    assert deleted == [("DELETE", "/api/tasks/101/")]
 
 
 def test_a_dry_run_removes_nothing(two_documents):

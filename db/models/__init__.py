@@ -32,7 +32,14 @@ from db.models.registry import (
     RunState,
     TrainingRun,
 )
-from db.models.sync import DeliveryState, Erasure, SyncCursor, SyncRun, WebhookDelivery
+from db.models.sync import (
+    DeliveryState,
+    Erasure,
+    SyncCursor,
+    SyncRun,
+    SyncState,
+    WebhookDelivery,
+)
 
 __all__ = [
     "Annotation",
@@ -64,6 +71,7 @@ __all__ = [
     "RunState",
     "SyncCursor",
     "SyncRun",
+    "SyncState",
     "Task",
     "TrainingRun",
     "ValueOutcome",

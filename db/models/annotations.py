@@ -17,6 +17,7 @@ class EventKind(enum.StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     DELETED = "deleted"
+    RESTORED = "restored"  # there again after it was found deleted, or under another task
 
 
 class EventSource(enum.StrEnum):
@@ -57,17 +58,18 @@ class AnnotationEvent(Base):
     task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"), comment="Task that was annotated.")
     label_studio_id: Mapped[int] = mapped_column(comment="Annotation id in Label Studio.")
     kind: Mapped[EventKind] = mapped_column(
-        text_enum(EventKind, "kind"), comment="created, updated or deleted."
+        text_enum(EventKind, "kind"),
+        comment="created, updated, deleted, or restored: there again after a deletion or under another task.",
     )
     source: Mapped[EventSource] = mapped_column(
         text_enum(EventSource, "source"), comment="How we learnt it."
     )
     occurred_at: Mapped[datetime] = mapped_column(
-        comment="When it happened: updated_at in Label Studio; for a deletion, when we found it."
+        comment="When it happened: updated_at in Label Studio; for deleted and restored, when we found it. Never before the state that came before it."
     )
     recorded_at: Mapped[recorded_time] = mapped_column(comment="When it entered the record.")
     actor: Mapped[str | None] = mapped_column(
-        comment="E-mail of the reviewer, where Label Studio tells it."
+        comment="E-mail of the reviewer, where Label Studio tells it; for a deletion the reviewer of the last content, because Label Studio does not tell who deleted."
     )
     was_cancelled: Mapped[bool] = mapped_column(
         server_default="false", comment="True: the reviewer skipped the task."
@@ -99,7 +101,14 @@ class AnnotationEvent(Base):
         comment="What in the content could not be understood, in sentences."
     )
     delivery_id: Mapped[int | None] = mapped_column(
-        BigInteger, comment="Webhook delivery that led to it."
+        BigInteger, comment="Webhook delivery that announced this very state."
+    )
+    source_updated_at: Mapped[datetime | None] = mapped_column(
+        comment="updated_at as Label Studio gave it; empty for a deletion."
+    )
+    late: Mapped[bool] = mapped_column(
+        server_default="false",
+        comment="True: learnt only after a later state had been recorded; it never was the current state of the record.",
     )
 
 

@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, identity, json_list, json_object, recorded_time, text_enum
@@ -90,6 +90,28 @@ class SyncCursor(Base):
     name: Mapped[str] = mapped_column(primary_key=True, comment="catch_up, deletions ...")
     position: Mapped[json_object] = mapped_column(comment="{updated_at, id} for catch_up.")
     moved_at: Mapped[recorded_time]
+
+
+class SyncState(Base):
+    __tablename__ = "sync_state"
+    __table_args__ = (
+        CheckConstraint("id = 1", name="one_row"),
+        {
+            "comment": "Who mirrors, and how it fares: one row, renewed every few seconds by the leader."
+        },
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="Always 1.")
+    holder: Mapped[str] = mapped_column(comment="Host and process of the leader.")
+    leader_since: Mapped[datetime] = mapped_column(comment="When it took over.")
+    state: Mapped[str] = mapped_column(
+        comment="mirroring; backfilling; waiting: for Label Studio; stopped."
+    )
+    message: Mapped[str | None] = mapped_column(comment="What it waits for, in a sentence.")
+    since: Mapped[datetime] = mapped_column(comment="When this state began.")
+    beat_at: Mapped[datetime] = mapped_column(
+        comment="When the leader last said so; older than 30 s: nobody mirrors."
+    )
 
 
 class Erasure(Base):

@@ -28,11 +28,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     LEFT JOIN document_versions v ON v.id = k.document_version_id
     WHERE e.kind <> 'deleted'
       AND CASE as_of_clock(clock) WHEN 'source' THEN e.occurred_at ELSE e.recorded_at END <= t
+      -- A state learnt after a later one never was what the record said.
+      AND (clock = 'source' OR NOT e.late)
       AND NOT EXISTS (
           SELECT FROM annotation_events later
           WHERE later.task_id = e.task_id
             AND later.label_studio_id = e.label_studio_id
             AND CASE as_of_clock(clock) WHEN 'source' THEN later.occurred_at ELSE later.recorded_at END <= t
+            AND (clock = 'source' OR NOT later.late)
             -- The order of the record is the order of ids; the order of the source is that of its times.
             AND CASE as_of_clock(clock)
                     WHEN 'source' THEN (later.occurred_at, later.id) > (e.occurred_at, e.id)

@@ -45,6 +45,8 @@ class LabelStudioServer:
     token: str = TOKEN
     email: str = EMAIL
     password: str = PASSWORD
+    files: Path | None = None
+    """The folder it serves at its own address: FIELDLOOP_LABEL_STUDIO_FILES."""
 
     @property
     def client(self) -> LabelStudio:
@@ -77,6 +79,7 @@ def running_label_studio(postgres: str) -> Iterator[LabelStudioServer]:
     server: subprocess.Popen[bytes] | None = None
     try:
         local = _local(folder, venv, database)
+        local.place_page()
         with log.open("wb") as output:
             server = subprocess.Popen(
                 local.parts(needs=())[1].command,
@@ -92,7 +95,7 @@ def running_label_studio(postgres: str) -> Iterator[LabelStudioServer]:
             draft = dump.with_suffix(f".{os.getpid()}")
             _program("pg_dump", "-Fc", "--no-owner", "--file", str(draft), database)
             draft.replace(dump)
-        yield LabelStudioServer(local.url)
+        yield LabelStudioServer(local.url, files=local.served)
     finally:
         if server is not None:
             os.killpg(server.pid, signal.SIGTERM)

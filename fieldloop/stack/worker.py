@@ -35,7 +35,6 @@ from sqlalchemy.pool import NullPool
 
 from db import jobs
 from db.config import Settings
-from db.errors import RecordError
 from db.nudges import QUEUE, nudge_due, queue
 from db.session import normalised_url
 
@@ -50,13 +49,6 @@ _LONGEST_PAUSE = 10.0
 _RQ_TTL_MARGIN = 15  # RQ waits for a nudge this much shorter than a worker is believed alive
 
 log = logging.getLogger(__name__)
-
-
-class WorkerStopping(RecordError):
-    """The worker was told to stop while this job ran."""
-
-    def __init__(self) -> None:
-        super().__init__("The worker was stopped while it ran this job; the job is tried again.")
 
 
 class _Worker(RqWorker):  # type: ignore[misc]  # RQ's types are not looked into
@@ -117,7 +109,8 @@ class _Worker(RqWorker):  # type: ignore[misc]  # RQ's types are not looked into
 def _stop_job(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise WorkerStopping
+    # As if the job's time had not come: it is put back, and this attempt does not count.
+    raise importlib.import_module(HANDLERS).Again(1.0)
 
 
 class _Stopped(BaseException):
@@ -195,7 +188,7 @@ class Rescuer:
             log.warning("Postgres did not say which jobs are due: %s", type(error).__name__)
 
     def nudge(self) -> int:
-        with Session(self._engine) as session:
+        with Session(self._engine) as session, session.begin():
             return nudge_due(self._redis, session)
 
     def due(self) -> set[object]:

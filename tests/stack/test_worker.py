@@ -120,14 +120,14 @@ def test_sigterm_lets_a_short_job_end(work: Work) -> None:
     assert work.job(job).state is JobState.DONE
 
 
-def test_sigterm_stops_a_long_job_which_says_so_and_is_tried_again(work: Work) -> None:
+def test_sigterm_puts_a_long_job_back(work: Work) -> None:
     work.start(1, 0.2)
     job = work.add("sleep")
     work.until_state(job, JobState.RUNNING)
     assert work.stop() == 0
     stopped = work.job(job)
     assert stopped.state is JobState.QUEUED
-    assert stopped.error == "The worker was stopped while it ran this job; the job is tried again."
+    assert stopped.error == "put back"
 
 
 def test_sigterm_ends_a_job_that_will_not_stop(work: Work) -> None:

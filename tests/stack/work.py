@@ -17,12 +17,16 @@ from uuid import UUID
 
 from db import jobs
 from db.config import Settings
-from db.errors import RecordError
 from db.session import make_engine, make_session_factory
 from fieldloop.stack import worker
 from fieldloop.stack.herd import Herd
 
 settings = Settings.from_environ()
+
+
+class Again(Exception):
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
 
 
 def run(job_id: str) -> None:
@@ -33,9 +37,9 @@ def run(job_id: str) -> None:
         return
     try:
         _do(job.kind)
-    except RecordError as error:
+    except Again:
         with sessions.begin() as session:
-            jobs.fail(session, job, code=type(error).__name__, message=str(error), retry=True)
+            jobs.fail(session, job, code="again", message="put back", retry=True)
         return
     with sessions.begin() as session:
         jobs.finish(session, job)
@@ -51,7 +55,7 @@ def _do(kind: str) -> None:
         while time.monotonic() < deadline:
             try:
                 time.sleep(1)
-            except RecordError:
+            except Again:
                 continue
     elif kind == "crash":
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -62,7 +66,7 @@ def _do(kind: str) -> None:
 
 
 handlers = types.ModuleType(worker.HANDLERS)
-handlers.run = run  # type: ignore[attr-defined]
+handlers.run, handlers.Again = run, Again  # type: ignore[attr-defined]
 sys.modules[worker.HANDLERS] = handlers
 logging.basicConfig(level=logging.INFO)
 processes = int(sys.argv[1]) if len(sys.argv) > 1 else 1

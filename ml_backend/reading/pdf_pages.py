@@ -1,0 +1,139 @@
+"""The pages of a PDF file, read one at a time with pdfium."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Iterator
+from typing import Any
+
+import pypdfium2.raw as raw
+from PIL import Image
+from pypdfium2.version import PDFIUM_INFO, PYPDFIUM_INFO
+
+from ml_backend.reading import pdfium
+from ml_backend.reading.errors import DocumentError
+from ml_backend.reading.forms import FieldValues, read_fields, xfa_values
+from ml_backend.reading.frame import Frame
+from ml_backend.reading.page_objects import PageObjects, read_objects
+from ml_backend.reading.text_layer import TextLayer, read_text_layer
+
+
+class PdfRefused(Exception):
+    """pdfium cannot make sense of the file."""
+
+
+def reader_name() -> str:
+    """The reader as the record names it."""
+    return f"pdfium {PDFIUM_INFO.build} (pypdfium2 {PYPDFIUM_INFO.version})"
+
+
+_LOCKED = (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
+
+
+class PdfPages:
+    """An open PDF. Not thread safe, as pdfium is not."""
+
+    def __init__(self, data: bytes) -> None:
+        """Raises DocumentError if a password is needed, PdfRefused if it is no PDF to pdfium."""
+        self._data = data  # pdfium reads from these bytes as long as the document is open
+        self._document = raw.FPDF_LoadMemDocument64(data, len(data), None)
+        if not self._document:
+            if raw.FPDF_GetLastError() in _LOCKED:
+                raise DocumentError(
+                    "encrypted",
+                    "The file is protected by a password; save a copy without one and upload that.",
+                )
+            raise PdfRefused("pdfium finds no document in the file")
+        self._form: Any = None
+        if raw.FPDF_GetFormType(self._document) != raw.FORMTYPE_NONE:
+            # Before any page is loaded, or pdfium does not draw the fields' values.
+            self._form_info = raw.FPDF_FORMFILLINFO(version=2)
+            self._form = raw.FPDFDOC_InitFormFillEnvironment(self._document, self._form_info)
+        if self._form:
+            raw.FPDF_SetFormFieldHighlightAlpha(self._form, 0)
+
+    def __len__(self) -> int:
+        return max(0, int(raw.FPDF_GetPageCount(self._document)))
+
+    def xfa_values(self) -> int | None:
+        """Values in the XFA form of the document; None if it has none."""
+        return xfa_values(self._document)
+
+    def close(self) -> None:
+        if self._form:
+            raw.FPDFDOC_ExitFormFillEnvironment(self._form)
+        raw.FPDF_CloseDocument(self._document)
+
+    @contextlib.contextmanager
+    def page(self, number: int) -> Iterator[PdfPage | None]:
+        """Page ``number`` while the block lasts; None if pdfium cannot load it."""
+        handle = raw.FPDF_LoadPage(self._document, number)
+        if not handle:
+            yield None
+            return
+        if self._form:
+            raw.FORM_OnAfterLoadPage(handle, self._form)
+        try:
+            yield PdfPage(handle, self._form)
+        finally:
+            if self._form:
+                raw.FORM_OnBeforeClosePage(handle, self._form)
+            raw.FPDF_ClosePage(handle)
+
+
+class PdfPage:
+    """An open page, turned back to 0 degrees: pdfium's text engine shreds turned pages."""
+
+    def __init__(self, handle: Any, form: Any) -> None:
+        self._handle = handle
+        self._form = form
+        turns = max(raw.FPDFPage_GetRotation(handle), 0)
+        raw.FPDFPage_SetRotation(handle, 0)
+        box = raw.FS_RECTF()
+        raw.FPDF_GetPageBoundingBox(handle, ctypes.byref(box))
+        self.frame = Frame(box.left, box.bottom, box.right, box.top, turns)
+
+    @contextlib.contextmanager
+    def text(self) -> Iterator[TextLayer]:
+        """The text layer; its object addresses hold while the block lasts."""
+        text_page = raw.FPDFText_LoadPage(self._handle)
+        if not text_page:
+            raise PdfRefused("pdfium cannot make the text of a page")
+        try:
+            yield read_text_layer(pdfium.address_of(text_page))
+        finally:
+            raw.FPDFText_ClosePage(text_page)
+
+    def objects(self) -> PageObjects:
+        return read_objects(pdfium.address_of(self._handle))
+
+    def fields(self) -> FieldValues | None:
+        """Values of form fields; None if the document has no form."""
+        return read_fields(self._form, self._handle) if self._form else None
+
+    def render(self, dpi: float, *, grey: bool = False) -> Image.Image:
+        """The page as displayed, annotations and form fields included."""
+        frame = self.frame
+        size = (
+            max(1, round(frame.width * dpi / 72)),
+            max(1, round(frame.height * dpi / 72)),
+        )
+        kind, depth, mode, order = (
+            (raw.FPDFBitmap_Gray, 1, "L", "L") if grey else (raw.FPDFBitmap_BGRx, 4, "RGB", "BGRX")
+        )
+        stride = (size[0] * depth + 3) & ~3
+        pixels = bytearray(stride * size[1])
+        shared = (ctypes.c_char * len(pixels)).from_buffer(pixels)
+        bitmap = raw.FPDFBitmap_CreateEx(size[0], size[1], kind, shared, stride)
+        if not bitmap:
+            raise MemoryError
+        try:
+            raw.FPDFBitmap_FillRect(bitmap, 0, 0, size[0], size[1], 0xFFFFFFFF)
+            place = (0, 0, size[0], size[1], frame.quarter_turns % 4, raw.FPDF_ANNOT)
+            raw.FPDF_RenderPageBitmap(bitmap, self._handle, *place)
+            if self._form:
+                raw.FPDF_FFLDraw(self._form, bitmap, self._handle, *place)
+        finally:
+            raw.FPDFBitmap_Destroy(bitmap)
+        return Image.frombuffer(mode, size, pixels, "raw", order, stride, 1)

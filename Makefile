@@ -1,11 +1,13 @@
 # Two commands matter: `make up` runs the product, `make test` proves it. `make help` lists the rest.
 SHELL := /bin/bash
-PYTHON ?= python3
+# The first Python on PATH that is new enough; `make up PYTHON=/path/to/python3.12` names another one.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && exit; done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev lint test test-fast lock clean
+.PHONY: help install install-dev up down status doctor demo lint test test-fast bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -29,6 +31,21 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 install: $(VENV)/.installed ## create the environment from the lock files
 install-dev: $(VENV)/.installed-dev ## the same, with the tools that tests and checks need
 
+up: install ## start everything and keep it running; Ctrl-C stops it
+	@$(BIN)/fieldloop up
+
+down: install ## stop what `make up` or `fieldloop up --detach` started
+	@$(BIN)/fieldloop down
+
+status: install ## what runs, and how the record stands
+	@$(BIN)/fieldloop status
+
+doctor: install ## look for everything that goes wrong in the field, and say how to mend it
+	@$(BIN)/fieldloop doctor
+
+demo: install ## sample documents through the whole loop, with the accuracy before and after
+	@$(BIN)/fieldloop demo
+
 lint: install-dev ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,9 +58,18 @@ test: lint ## everything, on real parts
 test-fast: lint ## everything but what boots Label Studio
 	$(BIN)/pytest -m "not label_studio"
 
-lock: $(VENV)/.uv ## make the lock files anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 --extra local --group build pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 --extra local --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+bench: install-dev ## the figures of docs/benchmarks.md, each with the command that makes it
+	@for file in bench/*.py; do case $$file in */_*) continue;; esac; \
+	  name=$$(basename $$file .py); echo; echo "== python -m bench.$$name"; \
+	  $(BIN)/python -m bench.$$name || exit 1; done
 
-clean: ## remove the environment and caches (never the state folder)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
+LABEL_STUDIO := label-studio==1.23.2
+
+lock: $(VENV)/.uv ## make the lock files anew from pyproject.toml
+	$(COMPILE) --extra local --group build pyproject.toml -o requirements.lock
+	$(COMPILE) --extra local --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	echo "$(LABEL_STUDIO)" | $(COMPILE) - -o requirements-label-studio.lock
+
+clean: ## remove the environments and caches (never the state folder)
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

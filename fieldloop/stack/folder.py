@@ -62,10 +62,6 @@ class StateFolder:
     def label_studio(self) -> Path:
         return self.path / "label-studio"
 
-    @property
-    def label_studio_venv(self) -> Path:
-        return self.path / "label-studio-venv"
-
     def log(self, part: str) -> Path:
         return self.logs / f"{part}.log"
 

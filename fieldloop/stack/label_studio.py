@@ -6,12 +6,15 @@ same lock does nothing.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -144,6 +147,16 @@ def lock_file() -> Path:
     )
 
 
+def default_venv(folder: StateFolder) -> Path:
+    """Where its environment goes: beside ours in a checkout, where tests use it too; else in the state folder."""
+    checkout = Path(__file__).parents[2]
+    beside = checkout / ".venv-label-studio"
+    lock = checkout / LOCK
+    if lock.exists() and (os.access(checkout, os.W_OK) or is_installed(beside, lock)):
+        return beside
+    return folder.path / "label-studio-venv"
+
+
 def is_installed(venv: Path, lock: Path) -> bool:
     """Whether ``venv`` was made from this very lock."""
     stamp = venv / _STAMP
@@ -154,13 +167,31 @@ def install(venv: Path, lock: Path) -> None:
     """Make or update the environment from the lock, every file checked against its hash."""
     if is_installed(venv, lock):
         return
-    uv = _uv()
-    python = venv / "bin" / "python"
-    (venv / _STAMP).unlink(missing_ok=True)
-    if not python.exists():
-        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)])
-    _run([uv, "pip", "sync", "--python", str(python), "--require-hashes", str(lock)])
-    (venv / _STAMP).write_text(_digest(lock) + "\n")
+    with _held(venv.with_name(f"{venv.name}.lock")):  # the tests may be at it too
+        if is_installed(venv, lock):
+            return
+        uv = _uv()
+        python = venv / "bin" / "python"
+        (venv / _STAMP).unlink(missing_ok=True)
+        if not python.exists():
+            _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)])
+        _run([uv, "pip", "sync", "--python", str(python), "--require-hashes", str(lock)])
+        (venv / _STAMP).write_text(_digest(lock) + "\n")
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise StackError(
+            f"Label Studio cannot be installed in {path.parent}: {error.strerror}. Name a folder you may write to in "
+            f"{VENV_SETTING}, with Label Studio in it."
+        ) from None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def locked_version(lock: Path, package: str = "label-studio") -> str | None:

@@ -134,7 +134,7 @@ def _label_studio(
         public_url=environ.get("LABEL_STUDIO_PUBLIC_URL", "") or f"http://127.0.0.1:{port}",
         user=environ.get(label_studio.USER_SETTING, "") or label_studio.DEFAULT_USER,
         database_url=database,
-        venv=Path(venv).expanduser().absolute() if venv else folder.label_studio_venv,
+        venv=(Path(venv).expanduser().absolute() if venv else label_studio.default_venv(folder)),
         installs=not venv,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ml_backend.preload import preload
+
 bind = os.environ.get("FIELDLOOP_BIND", "127.0.0.1:9090")
 workers = int(os.environ.get("FIELDLOOP_WEB_WORKERS", "2"))
 # Threads, not more processes: a request waits for Postgres, and a process holds the models in memory.
@@ -11,6 +13,7 @@ threads = int(os.environ.get("FIELDLOOP_WEB_THREADS", "8"))
 worker_class = "gthread"
 # Loaded once before the fork: the workers share the pages of scikit-learn and of the application.
 preload_app = True
+preload("ml_backend.app")
 timeout = 120
 graceful_timeout = 10
 keepalive = 30

@@ -10,7 +10,7 @@ from redis import RedisError
 from db.config import Settings
 from fieldloop.stack.errors import StackError
 from fieldloop.stack.herd import Herd
-from fieldloop.stack.worker import GRACE_SECONDS, preload, work, work_off
+from fieldloop.stack.worker import GRACE_SECONDS, prepare, work, work_off
 
 
 @click.command()
@@ -43,7 +43,7 @@ def worker(burst: bool, processes: int, grace: float) -> None:
             raise StackError(f"REDIS_URL: Redis cannot be reached: {error}.") from error
         click.echo(f"{count} jobs were due.")
         return
-    preload()
+    prepare()
     if processes == 1:
         work(settings, grace=grace)
     else:

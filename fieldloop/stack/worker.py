@@ -37,6 +37,7 @@ from db import jobs
 from db.config import Settings
 from db.nudges import QUEUE, nudge_due, queue
 from db.session import normalised_url
+from ml_backend.preload import preload
 
 # What the handler of the nudges lives in; imported once, before the first fork.
 HANDLERS = "ml_backend.jobs"
@@ -119,7 +120,7 @@ class _Stopped(BaseException):
 
 def work(settings: Settings, *, grace: float = GRACE_SECONDS) -> None:
     """Take and run jobs until SIGTERM or SIGINT. Returns only then, whatever Redis and Postgres do."""
-    preload()
+    prepare()
     pauses = 0
     stopped = False
     rescuer = Rescuer(settings)
@@ -154,7 +155,7 @@ def work_off(settings: Settings) -> int:
 
     Jobs that wait for a later moment are left. Raises RedisError where Redis cannot be reached.
     """
-    preload()
+    prepare()
     rescuer = Rescuer(settings)
     count, last = 0, None
     while (due := rescuer.due()) and due != last:  # the same again: nobody could claim them
@@ -196,9 +197,9 @@ class Rescuer:
             return {*jobs.due(session, limit=1000)}
 
 
-def preload() -> None:
-    """Import what jobs need, once."""
-    importlib.import_module(HANDLERS)
+def prepare() -> None:
+    """Import what jobs need, once, before anything is forked."""
+    preload(HANDLERS)
 
 
 def _make(settings: Settings, rescuer: Rescuer, grace: float) -> _Worker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,9 @@ from db.models import (
     ReadingState,
     Task,
 )
+
+READABLE = (ReadingState.READ, ReadingState.NEEDS_OCR)
+"""States in which a document version has words and page images."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +121,60 @@ def record(
 
 def values_of(session: Session, extraction_id: int) -> list[ExtractionValue]:
     """Its values in the order the model gave them."""
-    return list(
-        session.scalars(
-            select(ExtractionValue)
-            .where(ExtractionValue.extraction_id == extraction_id)
-            .order_by(ExtractionValue.id)
+    return values_of_many(session, [extraction_id]).get(extraction_id, [])
+
+
+def values_of_many(
+    session: Session, extraction_ids: Collection[int]
+) -> dict[int, list[ExtractionValue]]:
+    """Extraction → its values in the order the model gave them; those without any are left out."""
+    found: dict[int, list[ExtractionValue]] = {}
+    for value in session.scalars(
+        select(ExtractionValue)
+        .where(ExtractionValue.extraction_id.in_(extraction_ids))
+        .order_by(ExtractionValue.id)
+    ):
+        found.setdefault(value.extraction_id, []).append(value)
+    return found
+
+
+def by_version(
+    session: Session, version_ids: Collection[UUID], model_version_id: int
+) -> dict[UUID, int]:
+    """Document version → its extraction by this model version, where there is one."""
+    rows = session.execute(
+        select(Extraction.document_version_id, Extraction.id).where(
+            Extraction.document_version_id.in_(version_ids),
+            Extraction.model_version_id == model_version_id,
         )
     )
+    return {row.document_version_id: row.id for row in rows}
+
+
+def by_model_name(session: Session, version_id: UUID, name: str) -> Extraction | None:
+    """What the model version of this name read from this document version, if it did."""
+    return session.scalar(
+        select(Extraction)
+        .join(ModelVersion, ModelVersion.id == Extraction.model_version_id)
+        .where(Extraction.document_version_id == version_id, ModelVersion.name == name)
+    )
+
+
+def readable(
+    session: Session, project_id: int, version_ids: Collection[UUID], *, keep: bool = False
+) -> set[UUID]:
+    """Those of the document versions that are this project's, and that were read and not erased since.
+
+    ``keep``: nobody can erase them before the transaction ends.
+    """
+    statement = select(DocumentVersion.id).where(
+        DocumentVersion.id.in_(version_ids),
+        DocumentVersion.project_id == project_id,
+        DocumentVersion.state.in_(READABLE),
+    )
+    if keep:
+        statement = statement.with_for_update(read=True)
+    return set(session.scalars(statement))
 
 
 def newest(session: Session, version_id: UUID) -> tuple[Extraction, ModelVersion] | None:
@@ -164,16 +214,10 @@ def record_prediction(
     )
 
 
-def predicted(session: Session, task_id: int, extraction_id: int) -> bool:
-    """Whether this extraction was already written to this task."""
-    return (
-        session.scalar(
-            select(Prediction.id).where(
-                Prediction.task_id == task_id, Prediction.extraction_id == extraction_id
-            )
-        )
-        is not None
-    )
+def predicted(session: Session, task_id: int) -> bool:
+    """Whether any extraction was written to this task."""
+    found = session.scalar(select(Prediction.id).where(Prediction.task_id == task_id).limit(1))
+    return found is not None
 
 
 @dataclass(frozen=True)
@@ -209,7 +253,7 @@ def open_tasks(
         .where(
             Task.project_id == project_id,
             Task.deleted_at.is_(None),
-            DocumentVersion.state.in_((ReadingState.READ, ReadingState.NEEDS_OCR)),
+            DocumentVersion.state.in_(READABLE),
             Task.id > after,
             ~reviewed,
             ~shown,

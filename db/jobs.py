@@ -3,6 +3,9 @@
 Postgres is the truth. Whoever is nudged claims the job here first; a nudge that comes twice, late or for a
 job that is gone finds nothing to claim. ``attempts`` is the fencing number: a worker whose lease ran out
 and whose job was taken over can no longer change it.
+
+Asking for work that runs at this moment means: once more, since the running job may have looked already. The
+wish stands in its arguments under ``AGAIN``, and ``finish`` makes a job of it.
 """
 
 from __future__ import annotations
@@ -12,13 +15,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, text, update
+from sqlalchemy import Text, and_, case, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.models import Job, JobState
 
 BACKOFF_CAP = timedelta(minutes=5)
+AGAIN = "again"
 _OPEN = (JobState.QUEUED, JobState.RUNNING)
 _now = func.clock_timestamp
 
@@ -37,7 +41,8 @@ def enqueue(
 ) -> Job:
     """The open job of this kind and subject; a new one if there is none.
 
-    An open job keeps its own arguments. ``run_after`` is a delay from now, for a new job.
+    ``run_after`` is a delay from now. A queued job keeps its arguments and runs at the earlier of the two
+    times; a running one is done once more when it is over.
     """
     values = {
         "kind": kind,
@@ -48,21 +53,32 @@ def enqueue(
         "parent_id": parent_id,
         "max_attempts": max_attempts,
     }
-    statement = insert(Job).values(**values)
-    if run_after is not None:
-        statement = statement.values(run_after=_now() + run_after)
-    while True:
-        job = session.scalar(
-            statement.on_conflict_do_nothing(
-                index_elements=["kind", "subject"],
-                index_where=text("state IN ('queued', 'running')"),
-            ).returning(Job)
-        ) or session.scalar(
-            select(Job)
-            .where(Job.kind == kind, Job.subject == subject, Job.state.in_(_OPEN))
-            .execution_options(populate_existing=True)
+    due = _now() if run_after is None else _now() + run_after
+    new = (
+        insert(Job)
+        .values(**values, run_after=due)
+        .on_conflict_do_nothing(
+            index_elements=["kind", "subject"],
+            index_where=text("state IN ('queued', 'running')"),
         )
-        # Neither: the open job ended between the two statements, so the insert works now.
+        .returning(Job)
+    )
+    open_one = and_(Job.kind == kind, Job.subject == subject)
+    while True:
+        job = (
+            session.scalar(new)
+            or _change(
+                session,
+                and_(open_one, Job.state == JobState.QUEUED),
+                {"run_after": func.least(Job.run_after, due)},
+            )
+            or _change(
+                session,
+                and_(open_one, Job.state == JobState.RUNNING),
+                {"arguments": Job.arguments.concat({AGAIN: True})},
+            )
+        )
+        # None of them: the open job changed its state between the statements, so one of them works now.
         if job is not None:
             return job
 
@@ -124,13 +140,48 @@ def progress(
 
 
 def finish(session: Session, job: Job) -> bool:
-    """Mark a claimed job done; False if it was cancelled or taken over meanwhile, and then nothing changes."""
+    """Mark a claimed job done; False if it was cancelled or taken over meanwhile, and then nothing changes.
+
+    If it was asked for again while it ran, its like is queued.
+    """
     values = {
         "state": JobState.DONE,
         "lease_until": None,
         "error_code": None,
         "error": None,
         "finished_at": _now(),
+    }
+    done = _change(session, _still_ours(job), values)
+    if done is not None:
+        _once_more(session, done)
+    return done is not None
+
+
+def postpone(
+    session: Session,
+    job: Job,
+    wait: timedelta,
+    *,
+    code: str | None = None,
+    message: str | None = None,
+) -> bool:
+    """Put a claimed job back for ``wait``, at no cost of an attempt; False if it is no longer ours.
+
+    For what is not the job's fault: its time has not come, or a service it needs is away (``message`` says
+    which). If it was asked for again while it ran, it is due at once.
+    """
+    values = {
+        "state": JobState.QUEUED,
+        "lease_until": None,
+        # The fencing number must not go back, so the limit goes up.
+        "max_attempts": Job.max_attempts + 1,
+        "run_after": case(
+            (Job.arguments.has_key(AGAIN), _now()),
+            else_=_now() + wait,
+        ),
+        "arguments": Job.arguments.op("-")(literal(AGAIN, Text)),
+        "error_code": code,
+        "error": message,
     }
     return _change(session, _still_ours(job), values) is not None
 
@@ -147,7 +198,25 @@ def fail(session: Session, job: Job, *, code: str, message: str, retry: bool) ->
         values |= {"state": JobState.QUEUED, "run_after": _now() + backoff(job.attempts)}
     else:
         values |= {"state": JobState.FAILED, "finished_at": _now()}
-    return _change(session, _still_ours(job), values) is not None and again
+    failed = _change(session, _still_ours(job), values)
+    if failed is not None and not again:
+        _once_more(session, failed)
+    return failed is not None and again
+
+
+def _once_more(session: Session, ended: Job) -> None:
+    """Queue the like of a job that was asked for again while it ran."""
+    if ended.arguments.get(AGAIN):
+        enqueue(
+            session,
+            kind=ended.kind,
+            subject=ended.subject,
+            project_id=ended.project_id,
+            arguments={name: value for name, value in ended.arguments.items() if name != AGAIN},
+            created_by=ended.created_by,
+            parent_id=ended.parent_id,
+            max_attempts=ended.max_attempts,
+        )
 
 
 def cancel(session: Session, job_id: UUID) -> bool:
@@ -163,6 +232,14 @@ def due(session: Session, limit: int = 100) -> list[UUID]:
             select(Job.id).where(_claimable()).order_by(Job.run_after, Job.id).limit(limit)
         )
     )
+
+
+def has_failed(session: Session, kind: str, subject: str) -> bool:
+    """Whether a job of this kind and subject has failed for good before."""
+    failed = select(Job.id).where(
+        Job.kind == kind, Job.subject == subject, Job.state == JobState.FAILED
+    )
+    return session.scalar(failed.limit(1)) is not None
 
 
 def backoff(attempts: int) -> timedelta:

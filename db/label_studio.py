@@ -32,6 +32,7 @@ PAGE_SIZE = 500
 IDS_PAGE_SIZE = 5000
 _ACCESS_MARGIN = 60.0
 _RETRIED = {429, 500, 502, 503, 504}
+_PASSING = {429, 502, 503, 504}
 
 
 class LabelStudioError(RecordError):
@@ -40,6 +41,11 @@ class LabelStudioError(RecordError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later, once Label Studio is back or a setting is mended."""
+        return isinstance(self, Unreachable | Unauthorized) or self.status in _PASSING
 
 
 class Unreachable(LabelStudioError):
@@ -391,6 +397,8 @@ class LabelStudio:
             timeout=(CONNECT_SECONDS, self._read_seconds),
             allow_redirects=False,
         )
+        if answer.status_code in _RETRIED:
+            raise _refusal(answer, "/api/token/refresh/")
         if answer.status_code != 200:
             raise Unauthorized(
                 "LABEL_STUDIO_API_KEY: Label Studio refuses this personal access token; it was revoked or is "

@@ -15,7 +15,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
-from db import jobs
+from db import jobs, registry
 
 QUEUE = "fieldloop"
 _HANDLER = "ml_backend.jobs.run"  # by name: who nudges need not have the worker's code
@@ -53,8 +53,9 @@ def nudge(redis: Redis, job_ids: Iterable[UUID]) -> None:
 def nudge_due(redis: Redis, session: Session, limit: int = 100) -> int:
     """Nudge the jobs that could be claimed now and have no nudge waiting; how many.
 
-    Nothing is done while more nudges than that wait in the queue: the workers are busy, not forgotten.
+    Training runs whose worker died are seen to as well (``registry.reap_runs``): commit afterwards. Nothing is done while more nudges than that wait in the queue: the workers are busy, not forgotten.
     """
+    registry.reap_runs(session)
     due = jobs.due(session, limit)
     if not due:
         return 0

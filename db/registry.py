@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import Text, and_, cast, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,8 @@ from db.models import (
     Dataset,
     DatasetMember,
     DocumentVersion,
+    Job,
+    JobState,
     Metric,
     ModelAlias,
     ModelKind,
@@ -32,6 +34,8 @@ from db.models import (
 )
 
 LIVE = "live"
+SILENCE = timedelta(seconds=45)
+"""A run without a sign of life for this long counts as dead."""
 FOLDS = 5
 NOT_LEARNT = ("Wrong type", "Unreadable")
 """A reviewer's choices that say: this document is no example."""
@@ -88,11 +92,16 @@ def freeze_dataset(
     members: Sequence[Member],
     *,
     created_by: str,
+    also: Sequence[str] = (),
 ) -> Dataset:
-    """The dataset of exactly these members; the same content again is the same row."""
+    """The dataset of exactly these members; the same content again is the same row.
+
+    ``also``: hashes of whatever else the fit reads, so that an equal dataset means an equal model.
+    """
     content = [
         schema_version,
         [[m.sha256, m.annotation_event_id, m.fold] for m in members],
+        list(also),
     ]
     sha256 = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     dataset: Dataset | None = session.scalar(
@@ -130,17 +139,23 @@ def request_run(
 ) -> TrainingRun:
     """A queued run; the one already queued if there is one, since it will read the newest state anyway."""
     lock_project(session, project_id)
-    waiting = session.scalar(
-        select(TrainingRun).where(
-            TrainingRun.project_id == project_id, TrainingRun.state == RunState.QUEUED
-        )
-    )
+    waiting = queued_run(session, project_id)
     if waiting is not None:
         return waiting
     run = TrainingRun(project_id=project_id, reason=reason, requested_by=requested_by, seed=seed)
     session.add(run)
     session.flush()
     return run
+
+
+def queued_run(session: Session, project_id: int) -> TrainingRun | None:
+    """The run of a project that waits for a worker."""
+    return session.scalar(
+        select(TrainingRun)
+        .where(TrainingRun.project_id == project_id, TrainingRun.state == RunState.QUEUED)
+        .order_by(TrainingRun.requested_at)
+        .limit(1)
+    )
 
 
 def lock_project(session: Session, project_id: int) -> None:
@@ -151,14 +166,11 @@ def lock_project(session: Session, project_id: int) -> None:
     )
 
 
-def start_run(session: Session, run_id: UUID, lease: timedelta) -> TrainingRun | None:
-    """Take a queued run; None if it is not queued, or another run of the project is alive.
-
-    A running run without a sign of life for ``lease`` counts as dead and is failed first.
-    """
+def start_run(session: Session, run_id: UUID, silence: timedelta = SILENCE) -> TrainingRun | None:
+    """Take a queued run; None if it is not queued, or another run of the project is alive."""
     run = session.get_one(TrainingRun, run_id)
     lock_project(session, run.project_id)
-    fail_silent_runs(session, lease, project_id=run.project_id)
+    reap_runs(session, silence, project_id=run.project_id)
     busy = session.scalar(
         select(TrainingRun.id).where(
             TrainingRun.project_id == run.project_id, TrainingRun.state == RunState.RUNNING
@@ -175,26 +187,54 @@ def start_run(session: Session, run_id: UUID, lease: timedelta) -> TrainingRun |
     )
 
 
-def fail_silent_runs(
-    session: Session, lease: timedelta, *, project_id: int | None = None
+def reap_runs(
+    session: Session, silence: timedelta = SILENCE, *, project_id: int | None = None
 ) -> list[UUID]:
-    """Fail runs whose worker gave no sign of life for ``lease``; returns their ids."""
-    statement = (
-        update(TrainingRun)
+    """See to the runs whose worker died; returns their ids.
+
+    A running run without a sign of life for ``silence`` is queued again if its job will be tried again, and
+    failed otherwise. A queued run that no job will ever take up is failed too.
+    """
+    will_be_tried = (
+        select(Job.id)
         .where(
-            TrainingRun.state == RunState.RUNNING,
-            or_(TrainingRun.heartbeat_at.is_(None), TrainingRun.heartbeat_at < _now() - lease),
+            Job.kind == "train",
+            Job.subject == cast(TrainingRun.id, Text),
+            or_(
+                Job.state == JobState.QUEUED,
+                and_(Job.state == JobState.RUNNING, Job.attempts < Job.max_attempts),
+            ),
         )
-        .values(
-            state=RunState.FAILED,
-            finished_at=_now(),
-            error="The worker that ran it died; a new run reads the same reviewed documents.",
-        )
-        .returning(TrainingRun.id)
+        .exists()
     )
-    if project_id is not None:
-        statement = statement.where(TrainingRun.project_id == project_id)
-    return list(session.scalars(statement, execution_options={"synchronize_session": False}))
+    long_ago = _now() - silence
+    silent = and_(
+        TrainingRun.state == RunState.RUNNING,
+        or_(TrainingRun.heartbeat_at.is_(None), TrainingRun.heartbeat_at < long_ago),
+    )
+    forgotten = and_(TrainingRun.state == RunState.QUEUED, TrainingRun.requested_at < long_ago)
+    queued_again: dict[str, Any] = {
+        "state": RunState.QUEUED,
+        "started_at": None,
+        "heartbeat_at": None,
+        "progress": {},
+    }
+    failed = {
+        "state": RunState.FAILED,
+        "finished_at": _now(),
+        "progress": {},
+        "error": "The worker that ran it died each time it was tried; the worker's log says more.",
+    }
+    reaped: list[UUID] = []
+    for condition, values in (
+        (and_(silent, will_be_tried), queued_again),
+        (and_(or_(silent, forgotten), ~will_be_tried), failed),
+    ):
+        statement = update(TrainingRun).where(condition).values(**values).returning(TrainingRun.id)
+        if project_id is not None:
+            statement = statement.where(TrainingRun.project_id == project_id)
+        reaped += session.scalars(statement, execution_options={"synchronize_session": False})
+    return reaped
 
 
 def heartbeat(session: Session, run_id: UUID, progress: Mapping[str, Any] | None = None) -> bool:
@@ -226,15 +266,20 @@ def finish_run(session: Session, run_id: UUID, *, gate_passed: bool, gate_reason
 
 
 def fail_run(session: Session, run_id: UUID, error: str) -> bool:
-    """The run ended without a model, for the reason given."""
+    """The run ended without a model, for the reason given; one that never began too."""
     values = {"state": RunState.FAILED, "finished_at": _now(), "error": error, "progress": {}}
-    return _if_running(session, run_id, values)
+    return _if_running(session, run_id, values, (RunState.QUEUED, RunState.RUNNING))
 
 
-def _if_running(session: Session, run_id: UUID, values: Mapping[str, Any]) -> bool:
+def _if_running(
+    session: Session,
+    run_id: UUID,
+    values: Mapping[str, Any],
+    states: Sequence[RunState] = (RunState.RUNNING,),
+) -> bool:
     changed = session.scalar(
         update(TrainingRun)
-        .where(TrainingRun.id == run_id, TrainingRun.state == RunState.RUNNING)
+        .where(TrainingRun.id == run_id, TrainingRun.state.in_(states))
         .values(**values)
         .returning(TrainingRun.id),
         execution_options={"synchronize_session": False},
@@ -398,10 +443,10 @@ class TrainingSituation:
     """What the retrain policy looks at. Times in seconds, None where it never happened."""
 
     reviewed: int
-    new_events: int
-    """Annotation states recorded since the last run froze its dataset."""
+    new_answers: int
+    """Reviewed documents whose answer the last run did not read, and answers it read that are gone."""
     since_last_event: float | None
-    oldest_new_event: float | None
+    oldest_new_answer: float | None
     since_last_run: float | None
     running: bool
     queued: bool
@@ -409,21 +454,20 @@ class TrainingSituation:
 
 def training_situation(session: Session, project_id: int) -> TrainingSituation:
     """The figures of a project, by Postgres's clock."""
-    last = session.execute(
-        select(TrainingRun.requested_at, TrainingRun.started_at, TrainingRun.finished_at)
-        .where(TrainingRun.project_id == project_id, TrainingRun.started_at.is_not(None))
-        .order_by(TrainingRun.started_at.desc())
-        .limit(1)
-    ).first()
-    since = last.started_at if last else None
-    events = select(
-        func.count(),
-        func.extract("epoch", _now() - func.max(AnnotationEvent.recorded_at)),
-        func.extract("epoch", _now() - func.min(AnnotationEvent.recorded_at)),
-    ).where(AnnotationEvent.project_id == project_id)
-    if since is not None:
-        events = events.where(AnnotationEvent.recorded_at > since)
-    count, newest, oldest = session.execute(events).one()
+    members = reviewed(session, project_id)
+    now = {member.document_version_id: member.annotation_event_id for member in members}
+    then = _last_read(session, project_id)
+    new = [event for version, event in now.items() if then.get(version) != event]
+    gone = then.keys() - now.keys()
+    age = func.extract("epoch", _now() - func.max(AnnotationEvent.recorded_at))
+    newest = session.scalar(select(age).where(AnnotationEvent.project_id == project_id))
+    age = func.extract("epoch", _now() - func.min(AnnotationEvent.recorded_at))
+    oldest = session.scalar(select(age).where(AnnotationEvent.id.in_(new))) if new else None
+    ended = session.scalar(
+        select(func.extract("epoch", _now() - func.max(TrainingRun.finished_at))).where(
+            TrainingRun.project_id == project_id
+        )
+    )
     states = set(
         session.scalars(
             select(TrainingRun.state).where(
@@ -432,18 +476,27 @@ def training_situation(session: Session, project_id: int) -> TrainingSituation:
             )
         )
     )
-    ended = last.finished_at if last else None
-    since_run = (
-        session.execute(select(func.extract("epoch", _now() - ended))).scalar_one()
-        if ended is not None
-        else None
-    )
     return TrainingSituation(
-        reviewed=len(reviewed(session, project_id)),
-        new_events=count,
+        reviewed=len(members),
+        new_answers=len(new) + len(gone),
         since_last_event=None if newest is None else float(newest),
-        oldest_new_event=None if oldest is None else float(oldest),
-        since_last_run=None if since_run is None else float(since_run),
+        oldest_new_answer=None if oldest is None else float(oldest),
+        since_last_run=None if ended is None else float(ended),
         running=RunState.RUNNING in states,
         queued=RunState.QUEUED in states,
     )
+
+
+def _last_read(session: Session, project_id: int) -> dict[UUID, int]:
+    """Document version → annotation state, as the last run that froze a dataset read them.
+
+    By content, not by time: an event may be recorded before a run starts and be committed after it looked.
+    """
+    dataset = session.scalar(
+        select(TrainingRun.dataset_id)
+        .where(TrainingRun.project_id == project_id, TrainingRun.dataset_id.is_not(None))
+        .order_by(TrainingRun.requested_at.desc())
+        .limit(1)
+    )
+    members = session.scalars(select(DatasetMember).where(DatasetMember.dataset_id == dataset))
+    return {member.document_version_id: member.annotation_event_id for member in members}

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 
 import sqlalchemy.exc
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
+
+from db.errors import RecordError
+from db.label_studio import LabelStudioError
+from ml_backend.extraction.errors import ExtractionError
+
+_CAPITALS = re.compile(r"(?<!^)(?=[A-Z])")
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +63,18 @@ def install(app: Flask) -> None:
         )
         answer.headers["Retry-After"] = "5"
         return answer
+
+    @app.errorhandler(LabelStudioError)
+    def label_studio(error: LabelStudioError) -> Response:
+        log.warning("Label Studio: %s", error)
+        return problem("label_studio", str(error), 502)
+
+    @app.errorhandler(RecordError)
+    @app.errorhandler(ExtractionError)
+    def known(error: Exception) -> Response:
+        """What we raise on purpose says itself what is wrong and how to mend it."""
+        log.warning("%s: %s", type(error).__name__, error)
+        return problem(_CAPITALS.sub("_", type(error).__name__).lower(), str(error), 500)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

@@ -6,7 +6,7 @@ Counts only, never values: what is kept of an evaluation survives the erasure of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,6 @@ class Example:
     labels: Labels
 
 
-Fit = Callable[[Sequence[Example]], Any]
-
-
 @dataclass(frozen=True)
 class Marks:
     """One document's counts per field, and of each answered value its confidence and whether it is right."""
@@ -45,6 +42,10 @@ class Marks:
 
     def total(self) -> Score:
         return sum(self.scores.values(), Score())
+
+    def only(self, fields: Collection[str]) -> Marks:
+        """The counts of these fields alone."""
+        return Marks({name: score for name, score in self.scores.items() if name in fields})
 
 
 def folds_of(examples: Sequence[Example]) -> list[list[int]]:
@@ -113,10 +114,6 @@ def figures(marks: Sequence[Marks], specs: Sequence[FieldSpec]) -> list[Figure]:
         found.append(Figure(None, "calibration_error", float(error), len(rights)))
     found.append(Figure(None, "documents", float(len(marks)), len(marks)))
     return found
-
-
-def micro_f1(marks: Sequence[Marks]) -> float:
-    return sum((one.total() for one in marks), Score()).f1
 
 
 def to_plain(marks: Mapping[str, Marks]) -> dict[str, Any]:

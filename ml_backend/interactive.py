@@ -6,6 +6,7 @@ transcription. Only that one is answered: answering the others would draw them t
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def answer(
     A box on a page that is not known gives an empty result.
     """
     index = entry.get("item_index") or 0
-    if not isinstance(index, int) or not 0 <= index < min(len(pages), len(sheets)):
+    if type(index) is not int or not 0 <= index < min(len(pages), len(sheets)):
         return []
     page, sheet = pages[index], sheets[index]
     value = entry["value"]
@@ -65,7 +66,7 @@ def answer(
     elif kind is FieldType.CHECKBOX and not text:
         text = _tick(page, box)
     region = Region(
-        id=f"{PREFIX}{entry.get('id')}"[:60],
+        id=f"{PREFIX}{entry.get('id') or uuid.uuid4().hex[:10]}"[:60],
         field=field,
         page=index,
         box=tight or box,

@@ -19,19 +19,23 @@ from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy.exc
+from sqlalchemy.orm import Session
 
 from db import jobs, registry
 from db.config import Settings
 from db.errors import RecordError
 from db.label_studio import LabelStudioError
-from db.models import Job, Project
+from db.models import Job, JobState, Project
 from db.nudges import nudge
 from ml_backend import pipeline, trainer
+from ml_backend.extraction.errors import ExtractionError
 from ml_backend.policy import Policy, decide
 from ml_backend.services import Services
 
 LEASE = timedelta(seconds=30)
 RENEW_SECONDS = 8.0
+LONGEST_WAIT = timedelta(minutes=1)
+TRAINING_ATTEMPTS = 3
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +75,9 @@ def execute(services: Services, job_id: UUID) -> bool:
     worker = f"{socket.gethostname()}:{os.getpid()}"
     with services.sessions.begin() as session:
         job = jobs.claim(session, job_id, worker=worker, lease=LEASE)
-    if job is None:
-        return False
+        if job is None:
+            _bury(session, job_id)
+            return False
     work = Work(services, job)
     handler = HANDLERS.get(job.kind)
     try:
@@ -82,10 +87,16 @@ def execute(services: Services, job_id: UUID) -> bool:
         with _kept_alive(work):
             follow_ups = handler(work)
     except Again as again:
-        _later(work, again)
+        with services.sessions.begin() as session:
+            jobs.postpone(session, job, timedelta(seconds=again.seconds))
     except JobTaken:
         log.warning("job %s (%s) was taken away; its result is dropped", job.id, job.kind)
-    except (LabelStudioError, pipeline.NotProvisioned, RecordError) as error:
+    except LabelStudioError as error:
+        if error.passing:
+            _wait(work, error)
+        else:
+            _fail(work, type(error).__name__, str(error), retry=True)
+    except (RecordError, ExtractionError) as error:
         _fail(work, type(error).__name__, str(error), retry=True)
     except sqlalchemy.exc.OperationalError:
         # Postgres went away: nothing can be recorded now, and the lease runs out by itself.
@@ -112,27 +123,31 @@ class Again(Exception):
     seconds: float
 
 
-def _later(work: Work, again: Again) -> None:
-    """End this job and queue its like for later; the same job would count an attempt."""
+def _wait(work: Work, error: LabelStudioError) -> None:
+    """Label Studio is away, or its token is wrong: the job waits for as long as that lasts."""
+    wait = min(jobs.backoff(work.job.attempts), LONGEST_WAIT)
     with work.services.sessions.begin() as session:
-        if jobs.finish(session, work.job):
-            jobs.enqueue(
-                session,
-                kind=work.job.kind,
-                subject=work.job.subject,
-                project_id=work.job.project_id,
-                arguments=work.job.arguments,
-                created_by=work.job.created_by,
-                run_after=timedelta(seconds=again.seconds),
-            )
+        jobs.postpone(session, work.job, wait, code=type(error).__name__, message=str(error))
+    log.warning("job %s (%s) waits: %s", work.job.id, work.job.kind, error)
 
 
 def _fail(work: Work, code: str, message: str, *, retry: bool) -> None:
     with work.services.sessions.begin() as session:
         again = jobs.fail(session, work.job, code=code, message=message, retry=retry)
-        if work.job.kind == "train" and not again:
-            registry.fail_run(session, work.subject, message)
+        if not again:
+            _bury(session, work.job.id)
     log.warning("job %s (%s): %s", work.job.id, work.job.kind, message)
+
+
+def _bury(session: Session, job_id: UUID) -> None:
+    """Let what a job worked on say so, if the job has failed for good."""
+    job = session.get(Job, job_id, populate_existing=True)
+    if job is None or job.state is not JobState.FAILED:
+        return
+    if job.kind == "train":
+        registry.fail_run(session, UUID(job.subject), job.error or "")
+    elif job.kind == "read_document":
+        pipeline.give_up_reading(session, UUID(job.subject), job.error_code or "", job.error or "")
 
 
 @contextmanager
@@ -174,11 +189,19 @@ def _extract_document(work: Work) -> list[UUID]:
 
 
 def _publish_task(work: Work) -> list[UUID]:
-    return pipeline.publish(work.services, work.subject, again=work.job.attempts > 1)
+    return pipeline.publish(work.services, work.subject, again=_tried_before(work))
 
 
 def _refresh_predictions(work: Work) -> list[UUID]:
-    return pipeline.refresh(work.services, int(work.job.subject), work.progress)
+    return pipeline.refresh(
+        work.services, int(work.job.subject), work.progress, again=_tried_before(work)
+    )
+
+
+def _tried_before(work: Work) -> bool:
+    """Whether an attempt, of this job or of one before it, may have got halfway."""
+    with work.services.sessions.begin() as session:
+        return work.job.attempts > 1 or jobs.has_failed(session, work.job.kind, work.job.subject)
 
 
 def _consider_training(work: Work) -> list[UUID]:
@@ -188,7 +211,7 @@ def _consider_training(work: Work) -> list[UUID]:
         raise RecordError(f"The job {work.job.id} names no project.")
     with work.services.sessions.begin() as session:
         registry.lock_project(session, project_id)
-        registry.fail_silent_runs(session, trainer.SILENCE, project_id=project_id)
+        registry.reap_runs(session, project_id=project_id)
         project = session.get_one(Project, project_id)
         situation = registry.training_situation(session, project_id)
         forced = bool(work.job.arguments.get("forced"))
@@ -210,7 +233,7 @@ def _consider_training(work: Work) -> list[UUID]:
                 project_id=project_id,
                 created_by=work.job.created_by,
                 parent_id=work.job.id,
-                max_attempts=2,
+                max_attempts=TRAINING_ATTEMPTS,
             )
             started = [job.id]
         registry.record_decision(
@@ -220,7 +243,7 @@ def _consider_training(work: Work) -> list[UUID]:
             reason=decision.reason,
             figures={
                 "reviewed": situation.reviewed,
-                "new_events": situation.new_events,
+                "new_answers": situation.new_answers,
                 "forced": forced,
             },
             run_id=run_id,
@@ -231,10 +254,13 @@ def _consider_training(work: Work) -> list[UUID]:
 
 
 def _train(work: Work) -> list[UUID]:
+    def progress(step: str, done: int, total: int) -> None:
+        with work.services.sessions.begin() as session:
+            jobs.progress(session, work.job.id, done=done, total=total, step=step)
+            registry.heartbeat(session, work.subject, {"step": step, "done": done, "total": total})
+
     try:
-        return trainer.train(
-            work.services, work.subject, work.progress, take_over=work.job.attempts > 1
-        )
+        return trainer.train(work.services, work.subject, progress, take_over=work.job.attempts > 1)
     except trainer.RunBusy:
         raise Again(5.0) from None
     except trainer.RunLost:

@@ -36,6 +36,7 @@ class LivePredictor:
     """A loaded model version. ``name`` is the one model version string."""
 
     name: str
+    project_id: int
     model_version_id: int
     kind: ModelKind
     schema_version: int
@@ -77,9 +78,9 @@ def ensure_live(session: Session, project_id: int, *, by: str = "provisioning") 
     """
     project = session.get_one(Project, project_id)
     live = live_model(session, project_id)
-    if _serves(live, project):
-        return live  # type: ignore[return-value]
-    lock_project(session, project_id)
+    if live is not None and _serves(live, project):
+        return live
+    lock_project(session, project_id)  # and look again: another process may have made it
     live = live_model(session, project_id)
     if live is not None and _serves(live, project):
         return live
@@ -102,9 +103,7 @@ def ensure_live(session: Session, project_id: int, *, by: str = "provisioning") 
     return version
 
 
-def _serves(live: ModelVersion | None, project: Project) -> bool:
-    if live is None:
-        return False
+def _serves(live: ModelVersion, project: Project) -> bool:
     return live.kind is not ModelKind.ZERO_SHOT or live.schema_version == project.schema_version
 
 
@@ -136,6 +135,7 @@ def load(blobs: BlobStore, version: ModelVersion, specs: Sequence[FieldSpec]) ->
         extractor = from_bytes(blobs.get(version.artefact_sha256))
     predictor = LivePredictor(
         name=version.name,
+        project_id=version.project_id,
         model_version_id=version.id,
         kind=version.kind,
         schema_version=version.schema_version,

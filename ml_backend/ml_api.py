@@ -7,7 +7,7 @@ Studio waits for both whenever somebody opens a page of its Data Manager.
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -16,12 +16,11 @@ from flask import Blueprint, Response, abort, jsonify, request
 from sqlalchemy import select
 
 from db import documents as record
-from db import inbox
+from db import extractions, inbox
 from db.jobs import enqueue
 from db.models import ModelVersion, Project
 from db.nudges import nudge
 from db.projects import by_label_studio_id
-from db.registry import live_model
 from db.words import unpack
 from ml_backend.auth import check_secret, same
 from ml_backend.errors import BadRequest
@@ -29,13 +28,13 @@ from ml_backend.field_specs import specs_of
 from ml_backend.interactive import answer, drawn, types_of
 from ml_backend.live_models import ensure_live, live_predictor
 from ml_backend.predicting import predict_versions, sheets_of
+from ml_backend.regions import Prediction
 from ml_backend.services import Services
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 MAX_PREDICT_BYTES = 256 * 1024 * 1024
 START_TRAINING = "START_TRAINING"
-
-log = logging.getLogger(__name__)
+_PROJECT_ID = re.compile(r"[0-9]{1,9}")
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -68,9 +67,13 @@ def blueprint(services: Services) -> Blueprint:
     @views.get("/ml/<given>/versions")
     def versions(given: str | None = None) -> Response:
         guarded(given)
+        # Label Studio does not say for which project it asks; ?project=<id> narrows the answer.
+        wanted = select(ModelVersion.name).order_by(ModelVersion.id.desc())
+        if "project" in request.args:
+            project = _project(services, request.args["project"])
+            wanted = wanted.where(ModelVersion.project_id == project.id)
         with services.sessions.begin() as session:
-            names = session.scalars(select(ModelVersion.name).order_by(ModelVersion.id.desc()))
-            return jsonify({"versions": list(names)})
+            return jsonify({"versions": list(session.scalars(wanted))})
 
     @views.post("/predict")
     @views.post("/ml/<given>/predict")
@@ -81,10 +84,10 @@ def blueprint(services: Services) -> Blueprint:
         if not isinstance(tasks, list):
             raise BadRequest("no_tasks", "The body needs a list 'tasks'.")
         project = _project(services, body.get("project"))
-        entry = drawn(_context(body))
-        if entry is not None:
-            return jsonify({"results": [_drawn(services, project, tasks, entry)]})
-        return jsonify({"results": _batch(services, project, tasks)})
+        context = _context(body)
+        if context is None:
+            return jsonify({"results": _batch(services, project, tasks)})
+        return jsonify({"results": [_drawn(services, project, tasks, context)]})
 
     @views.post("/webhook")
     @views.post("/ml/<given>/webhook")
@@ -102,7 +105,10 @@ def blueprint(services: Services) -> Blueprint:
 
 def _body(limit: int) -> dict[str, Any]:
     request.max_content_length = limit
-    body = request.get_json(force=True, silent=True)
+    try:
+        body = request.get_json(force=True, silent=True)
+    except RecursionError:
+        body = None
     if not isinstance(body, dict):
         raise BadRequest("malformed_json", "The body is not a JSON object.")
     return body
@@ -111,12 +117,11 @@ def _body(limit: int) -> dict[str, Any]:
 def _project(services: Services, named: Any) -> Project:
     """The project Label Studio speaks of, as "12.1700000000" or its row."""
     number = named.get("id") if isinstance(named, Mapping) else str(named or "").partition(".")[0]
-    try:
-        wanted = int(str(number))
-    except ValueError:
+    if not _PROJECT_ID.fullmatch(str(number)):
         raise BadRequest(
-            "no_project", "The body names no project ('project': '<id>.<created>')."
-        ) from None
+            "no_project", "The request names no project ('project': '<id>.<created>')."
+        )
+    wanted = int(str(number))
     with services.sessions.begin() as session:
         project = by_label_studio_id(session, services.settings.label_studio_url, wanted)
     if project is None:
@@ -128,11 +133,13 @@ def _project(services: Services, named: Any) -> Project:
     return project
 
 
-def _context(body: Mapping[str, Any]) -> list[Any]:
-    """The regions of an interactive request; none for all others."""
+def _context(body: Mapping[str, Any]) -> list[Any] | None:
+    """The regions of an interactive request; None for all others."""
     params = body.get("params")
     context = params.get("context") if isinstance(params, Mapping) else None
-    result = context.get("result") if isinstance(context, Mapping) else None
+    if not isinstance(context, Mapping):
+        return None
+    result = context.get("result")
     return result if isinstance(result, list) else []
 
 
@@ -152,34 +159,33 @@ def _batch(services: Services, project: Project, tasks: Sequence[Any]) -> list[d
     entry would make Label Studio fail to open it."""
     predictor = live_predictor(services, project.id)
     wanted = [_version_of(task) for task in tasks]
-    known = list({version for version in wanted if version is not None})
-    found = predict_versions(services, project.id, predictor, known)
-    answers = []
-    for version in wanted:
-        prediction = found.get(version) if version is not None else None
-        answers.append(
-            {
-                "result": [] if prediction is None else prediction.result,
-                "score": 0.0 if prediction is None else prediction.score,
-                "model_version": predictor.name,
-            }
-        )
-    return answers
+    known = list(dict.fromkeys(version for version in wanted if version is not None))
+    found = predict_versions(services, predictor, known)
+    nothing = Prediction([], 0.0)
+    predictions = [nothing if key is None else found.get(key, nothing) for key in wanted]
+    return [
+        {"result": one.result, "score": one.score, "model_version": predictor.name}
+        for one in predictions
+    ]
 
 
 def _drawn(
-    services: Services, project: Project, tasks: Sequence[Any], entry: Mapping[str, Any]
+    services: Services, project: Project, tasks: Sequence[Any], context: Sequence[Any]
 ) -> dict[str, Any]:
-    version = _version_of(tasks[0]) if tasks else None
-    with services.sessions.begin() as session:
-        live = live_model(session, project.id)
-        specs = specs_of(session, project.id)
-        data = None if version is None else record.words_of(session, version)
-        images = [] if version is None else record.images_of(session, version)
+    """The answer to a box a reviewer drew; empty if there is none to answer, or its page is not known."""
+    entry, version = drawn(context), _version_of(tasks[0]) if tasks else None
     result: list[dict[str, Any]] = []
+    with services.sessions.begin() as session:
+        live = ensure_live(session, project.id)
+        ours = set() if version is None else extractions.readable(session, project.id, [version])
+        if entry is None or version not in ours:
+            return {"result": result, "score": 0.0, "model_version": live.name}
+        specs = specs_of(session, project.id)
+        data = record.words_of(session, version)
+        images = record.images_of(session, version)
     if data is not None:
         result = answer(entry, unpack(data), sheets_of(images), types_of(specs))
-    return {"result": result, "score": 1.0, "model_version": live.name if live else ""}
+    return {"result": result, "score": 1.0 if result else 0.0, "model_version": live.name}
 
 
 def _start_training(services: Services, event: Mapping[str, Any]) -> UUID:

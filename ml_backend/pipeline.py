@@ -7,7 +7,7 @@ run again after any failure. The next step is asked for in the transaction that 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from db import documents as record
 from db import extractions, jobs
+from db.extractions import READABLE
 from db.json_values import digest, storable
 from db.models import (
     Document,
@@ -28,29 +29,19 @@ from db.models import (
 )
 from db.registry import live_model
 from db.tasks import NewTask, remember_task
-from db.words import pack, unpack
+from db.words import pack
 from ml_backend.field_specs import names_of, specs_of
 from ml_backend.live_models import LivePredictor, live_predictor
 from ml_backend.page_links import page_path
 from ml_backend.payloads import Shown, task_data
-from ml_backend.predicting import extract_missing, sheets_of
+from ml_backend.predicting import BATCH, extract_missing, sheets_of, stored
 from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.reader import ReadResult, read_document
 from ml_backend.regions import Prediction, prediction_of
 from ml_backend.services import Services
 from ml_backend.studio_links import open_page
 
-BATCH = 50
 Progress = Callable[[str, int, int | None], None]
-
-
-class NotProvisioned(Exception):
-    """The project has no Label Studio project yet."""
-
-    def __init__(self, title: str) -> None:
-        super().__init__(
-            f"The project {title!r} is not set up in Label Studio yet; run `fieldloop init`, then it goes on by itself."
-        )
 
 
 def read(services: Services, version_id: UUID, progress: Progress) -> list[UUID]:
@@ -80,6 +71,13 @@ def read(services: Services, version_id: UUID, progress: Progress) -> list[UUID]
     with services.sessions.begin() as session:
         record.record_reading(session, version_id, reading)
         return [_next(session, "extract_document", version).id]
+
+
+def give_up_reading(session: Session, version_id: UUID, code: str, message: str) -> None:
+    """The job that was to read it failed for good: the document says so, unless it was read after all."""
+    version = session.get(DocumentVersion, version_id)
+    if version is not None and version.state is ReadingState.RECEIVED:
+        record.record_failure(session, version_id, code=code, message=message)
 
 
 def _reading(services: Services, result: ReadResult, seconds: float) -> record.Reading:
@@ -112,14 +110,15 @@ def _reading(services: Services, result: ReadResult, seconds: float) -> record.R
 
 
 def extract(services: Services, version_id: UUID) -> list[UUID]:
-    """Let the live model read a document version, once per model version."""
+    """Let the live model read a document version, once per model version. Raises NotExtracted."""
     with services.sessions.begin() as session:
         version = session.get_one(DocumentVersion, version_id)
-        data = record.words_of(session, version_id)
-    if data is None:
+    if version.state not in READABLE:
         return []
     predictor = live_predictor(services, version.project_id)
-    extract_missing(services, predictor, {version_id: unpack(data)})
+    failures = extract_missing(services, predictor, [version_id])
+    if failures:
+        raise failures[0]
     with services.sessions.begin() as session:
         return [_next(session, "publish_task", version).id]
 
@@ -135,57 +134,79 @@ class _Task:
 
 
 def publish(services: Services, version_id: UUID, *, again: bool) -> list[UUID]:
-    """Make the Label Studio task of a document version, with its prediction.
+    """Make the Label Studio task of a document version, with its prediction. Raises LabelStudioError.
 
     ``again``: an earlier attempt may have made the task and died before it could say so; then Label Studio
-    is asked first. Raises NotProvisioned, LabelStudioError.
+    is asked first. A document of a project that is not set up in Label Studio waits: provisioning asks for
+    its task.
     """
     with services.sessions.begin() as session:
         version = session.get_one(DocumentVersion, version_id)
         project = session.get_one(Project, version.project_id)
-        if record.task_of(session, version_id) is not None:
+        if project.label_studio_id is None or version.state not in READABLE:
             return []
-        if project.label_studio_id is None:
-            raise NotProvisioned(project.title)
+        task = record.task_of(session, version_id)
+        if task is not None and extractions.predicted(session, task.id):
+            return []
         found = extractions.newest(session, version_id)
         shown = None if found is None else _task(session, services, project, version, *found)
     if shown is None:
         with services.sessions.begin() as session:
             return [_next(session, "extract_document", version).id]
-    task_id = _already_there(services, project.label_studio_id, version) if again else None
-    if task_id is None:
-        (task_id,) = services.label_studio.create_tasks(
-            project.label_studio_id,
-            [
-                {
-                    "data": shown.data,
-                    "predictions": [
-                        {
-                            "result": shown.prediction.result,
-                            "score": shown.prediction.score,
-                            "model_version": shown.model,
-                        }
-                    ],
-                }
-            ],
-        )
+    if task is not None:
+        # Made by an attempt that died; the mirror has seen it before we could say so.
+        return _remember(services, version, shown, services.label_studio.task(task.label_studio_id))
+    if again:
+        there = _already_there(services, project.label_studio_id, version)
+        if there is not None:
+            return _remember(services, version, shown, there)
+    (task_id,) = services.label_studio.create_tasks(
+        project.label_studio_id,
+        [
+            {
+                "data": shown.data,
+                "predictions": [
+                    {
+                        "result": shown.prediction.result,
+                        "score": shown.prediction.score,
+                        "model_version": shown.model,
+                    }
+                ],
+            }
+        ],
+    )
+    made = {"id": task_id, "data": shown.data, "predictions": [{"model_version": shown.model}]}
+    return _remember(services, version, shown, made)
+
+
+def _remember(
+    services: Services, version: DocumentVersion, shown: _Task, made: Mapping[str, Any]
+) -> list[UUID]:
+    """Record a task as Label Studio has it, and which extractions its predictions show."""
     with services.sessions.begin() as session:
         task = remember_task(
-            session,
-            NewTask(project.id, task_id, version_id, shown.data),
+            session, NewTask(version.project_id, int(made["id"]), version.id, made["data"])
         )
-        extractions.record_prediction(
-            session,
-            task_id=task.id,
-            extraction_id=shown.extraction_id,
-            model_version=shown.model,
-            result_sha256=digest(storable(shown.prediction.result)),
-            label_studio_id=None,
-        )
+        names = set()
+        for prediction in made.get("predictions", ()):
+            name = str(prediction.get("model_version"))
+            extraction = extractions.by_model_name(session, version.id, name)
+            if extraction is None:
+                continue
+            names.add(name)
+            result = prediction.get("result", shown.prediction.result)
+            extractions.record_prediction(
+                session,
+                task_id=task.id,
+                extraction_id=extraction.id,
+                model_version=name,
+                result_sha256=digest(storable(result)),
+                label_studio_id=prediction.get("id"),
+            )
         # A model may have gone live between the extraction and the task: then this task missed its round.
-        live = live_model(session, project.id)
-        if live is not None and live.name != shown.model:
-            return [_refresh(session, project.id, live).id]
+        live = live_model(session, version.project_id)
+        if live is not None and live.name not in names:
+            return [_refresh(session, version.project_id, live).id]
     return []
 
 
@@ -227,94 +248,97 @@ def _confidences(values: Sequence[ExtractionValue]) -> dict[str, float]:
     return found
 
 
-def _already_there(services: Services, project: int, version: DocumentVersion) -> int | None:
+def _already_there(
+    services: Services, project: int, version: DocumentVersion
+) -> dict[str, Any] | None:
     """The task an earlier attempt made for this version, if it did; ``project``: Label Studio's id."""
     for task in services.label_studio.tasks_changed_since(project, version.uploaded_at):
         ours = task.get("data", {}).get("fieldloop")
         if isinstance(ours, dict) and ours.get("document_version_id") == str(version.id):
-            return int(task["id"])
+            return task
     return None
 
 
-def refresh(services: Services, model_version_id: int, progress: Progress) -> list[UUID]:
+def refresh(
+    services: Services, model_version_id: int, progress: Progress, *, again: bool = False
+) -> list[UUID]:
     """Give every open task a prediction of this model version, unless another one is live by now.
 
     New predictions are added, old ones stay: a reviewer may be looking at them, and Label Studio refuses an
-    annotation that began from a deleted prediction.
+    annotation that began from a deleted prediction. Only at the end is Label Studio told to show the new
+    version: a task without a prediction of the version it shows would open empty.
+
+    ``again``: an earlier attempt may have written predictions and died before it could say so.
     """
     with services.sessions.begin() as session:
         version = session.get_one(ModelVersion, model_version_id)
         project = session.get_one(Project, version.project_id)
     if project.label_studio_id is None:
-        raise NotProvisioned(project.title)
-    predictor = live_predictor(services, project.id)
-    if predictor.model_version_id != model_version_id:
         return []
-    services.label_studio.set_model_version(project.label_studio_id, predictor.name)
     after = done = 0
     while True:
+        # Asked each time: a promotion in the middle of a long round ends it, the next model has its own.
+        predictor = live_predictor(services, project.id)
+        if predictor.model_version_id != model_version_id:
+            return []
         with services.sessions.begin() as session:
             batch = extractions.open_tasks(
                 session, project.id, without_model=model_version_id, after=after, limit=BATCH
             )
-            words = {
-                task.document_version_id: record.words_of(session, task.document_version_id)
-                for task in batch
-            }
         if not batch:
-            return []
-        extract_missing(
-            services,
-            predictor,
-            {key: unpack(data) for key, data in words.items() if data is not None},
-        )
-        _push(services, project.id, project.label_studio_id, predictor, batch)
+            break
+        extract_missing(services, predictor, [task.document_version_id for task in batch])
+        _push(services, project.label_studio_id, predictor, batch, again=again)
+        again = False  # all batches but the first are new
         after, done = batch[-1].task_id, done + len(batch)
         progress("predict", done, None)
+    services.label_studio.set_model_version(project.label_studio_id, predictor.name)
+    return []
 
 
 def _push(
     services: Services,
-    project_id: int,
-    label_studio_project: int,
+    project: int,
     predictor: LivePredictor,
     batch: Sequence[extractions.OpenTask],
+    *,
+    again: bool,
 ) -> None:
-    rows: list[dict[str, Any]] = []
-    pushed: list[tuple[extractions.OpenTask, int, str]] = []
+    """Write the stored extractions of these tasks to Label Studio; ``project``: Label Studio's id."""
+    found = stored(services, predictor, [task.document_version_id for task in batch])
+    shown = [
+        (task, *found[task.document_version_id])
+        for task in batch
+        if task.document_version_id in found
+    ]
+    rows = [
+        {
+            "task": task.label_studio_id,
+            "result": prediction.result,
+            "score": prediction.score,
+            "model_version": predictor.name,
+        }
+        for task, _, prediction in shown
+        if not (again and _shows(services, task.label_studio_id, predictor.name))
+    ]
+    if rows:
+        services.label_studio.create_predictions(project, rows)
     with services.sessions.begin() as session:
-        known = names_of(specs_of(session, project_id))
-        for task in batch:
-            extraction = extractions.find(
-                session, task.document_version_id, predictor.model_version_id
-            )
-            if extraction is None:
-                continue
-            sheets = sheets_of(record.images_of(session, task.document_version_id))
-            values = extractions.values_of(session, extraction.id)
-            prediction = prediction_of(values, sheets, known=known)
-            rows.append(
-                {
-                    "task": task.label_studio_id,
-                    "result": prediction.result,
-                    "score": prediction.score,
-                    "model_version": predictor.name,
-                }
-            )
-            pushed.append((task, extraction.id, digest(storable(prediction.result))))
-    if not rows:
-        return
-    services.label_studio.create_predictions(label_studio_project, rows)
-    with services.sessions.begin() as session:
-        for task, extraction_id, sha256 in pushed:
+        for task, extraction_id, prediction in shown:
             extractions.record_prediction(
                 session,
                 task_id=task.task_id,
                 extraction_id=extraction_id,
                 model_version=predictor.name,
-                result_sha256=sha256,
+                result_sha256=digest(storable(prediction.result)),
                 label_studio_id=None,
             )
+
+
+def _shows(services: Services, task: int, model: str) -> bool:
+    """Whether Label Studio has a prediction of this model version for this task."""
+    predictions = services.label_studio.task(task).get("predictions", ())
+    return any(prediction.get("model_version") == model for prediction in predictions)
 
 
 def _next(session: Session, kind: str, version: DocumentVersion) -> Job:

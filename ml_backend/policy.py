@@ -20,11 +20,11 @@ class Policy:
     min_documents: int = 5
     """Reviewed documents below which nothing is learnt."""
     min_new: int = 3
-    """New annotation states that make a run worth it."""
+    """Documents with a new answer that make a run worth it."""
     new_share: float = 0.1
     """… and their share of the reviewed documents, for projects with many."""
     debounce: float = 20.0
-    """Seconds without a new annotation state before a run starts."""
+    """Seconds without any annotation event before a run starts."""
     patience: float = 600.0
     """Seconds after which waiting corrections start a run, however few or busy."""
     cooldown: float = 30.0
@@ -67,10 +67,10 @@ def decide(situation: TrainingSituation, policy: Policy, *, forced: bool = False
             False,
             f"{situation.reviewed} reviewed documents; training starts at {policy.min_documents}.",
         )
-    if situation.new_events == 0:
+    if situation.new_answers == 0:
         return Decision(False, "Nothing new since the last run.")
     needed = max(policy.min_new, math.ceil(policy.new_share * situation.reviewed))
-    waited = situation.oldest_new_event or 0.0
+    waited = situation.oldest_new_answer or 0.0
     quiet = situation.since_last_event or 0.0
     cooled = situation.since_last_run
     if cooled is not None and cooled < policy.cooldown:
@@ -78,12 +78,12 @@ def decide(situation: TrainingSituation, policy: Policy, *, forced: bool = False
     if waited >= policy.patience:
         return Decision(
             True,
-            f"{situation.new_events} new annotation states have waited for {policy.patience:.0f} s.",
+            f"{situation.new_answers} new answers have waited for {policy.patience:.0f} s.",
         )
-    if situation.new_events < needed:
+    if situation.new_answers < needed:
         return Decision(
             False,
-            f"{situation.new_events} new annotation states; a run is worth it from {needed}.",
+            f"{situation.new_answers} new answers; a run is worth it from {needed}.",
             policy.patience - waited,
         )
     if quiet < policy.debounce:
@@ -94,5 +94,5 @@ def decide(situation: TrainingSituation, policy: Policy, *, forced: bool = False
         )
     return Decision(
         True,
-        f"{situation.new_events} new annotation states on {situation.reviewed} reviewed documents.",
+        f"{situation.new_answers} new answers on {situation.reviewed} reviewed documents.",
     )

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -34,15 +34,13 @@ from ml_backend.extraction.encoding import SheetCache
 from ml_backend.extraction.errors import NothingToLearn
 from ml_backend.extraction.estimator import FieldExtractor
 from ml_backend.extraction.fields import Document, Extraction, FieldSpec
-from ml_backend.field_specs import specs_of
+from ml_backend.field_specs import names_of, specs_of
 from ml_backend.gate import Verdict, judge
 from ml_backend.held_out import Example, Marks, figures, folds_of, from_plain, mark, to_plain
 from ml_backend.live_models import ensure_live, load, slug_of
 from ml_backend.services import Services
-from ml_backend.training_data import example_of, pool_of
+from ml_backend.training_data import documents_of, example_of, pool_of, words_hashes
 
-SILENCE = timedelta(seconds=45)
-"""A run without a sign of life for this long counts as dead."""
 MOST_POOL = 200
 SELF_TRAIN_POOL = 10
 """Unreviewed documents from which learning on them too is worth a second run."""
@@ -69,6 +67,7 @@ class _Plan:
     specs: tuple[FieldSpec, ...]
     examples: tuple[Example, ...]
     pool: tuple[Document, ...]
+    parameters: Mapping[str, Any]
     seed: int
     self_train: bool
     live: ModelVersion
@@ -80,8 +79,8 @@ def train(
 ) -> list[UUID]:
     """Run it to its end; returns the jobs it asks for, to be nudged.
 
-    ``take_over``: the worker that ran it is dead, begin it again. Raises RunBusy before anything is done, RunLost if the run was taken away. A run that cannot learn is
-    failed with its reason and raises nothing.
+    ``take_over``: the worker that ran it is dead, begin it again. Raises RunBusy before anything is done,
+    RunLost if the run was taken away. A run that cannot learn is failed with its reason and raises nothing.
     """
     plan = _prepare(services, run_id, take_over)
     if plan is None:
@@ -99,7 +98,7 @@ def _prepare(services: Services, run_id: UUID, take_over: bool) -> _Plan | None:
         if take_over and registry.heartbeat(session, run_id):
             run: TrainingRun | None = session.get_one(TrainingRun, run_id)
         else:
-            run = registry.start_run(session, run_id, SILENCE)
+            run = registry.start_run(session, run_id)
         if run is None:
             state = session.get_one(TrainingRun, run_id).state
             if state is RunState.QUEUED:
@@ -107,17 +106,26 @@ def _prepare(services: Services, run_id: UUID, take_over: bool) -> _Plan | None:
             return None
         project = session.get_one(Project, run.project_id)
         members = registry.reviewed(session, project.id)
+        pool = pool_of(session, project.id, MOST_POOL)
+        read = [member.document_version_id for member in members]
         dataset = registry.freeze_dataset(
-            session, project.id, project.schema_version, members, created_by="worker"
+            session,
+            project.id,
+            project.schema_version,
+            members,
+            created_by="worker",
+            # The fit reads the words as well, and tells print from values on documents nobody reviewed.
+            also=words_hashes(session, [*read, *pool]),
         )
         self_train = bool(run.parameters.get("self_train", False))
-        registry.bind_dataset(session, run_id, dataset.id, {"self_train": self_train})
+        parameters = {"self_train": self_train, "pool": [str(version) for version in pool]}
+        registry.bind_dataset(session, run_id, dataset.id, parameters)
         live = ensure_live(session, project.id, by="worker")
         specs = specs_of(session, project.id)
         live_specs = specs_of(session, project.id, live.schema_version)
     with services.sessions.begin() as session:
         loaded = [example_of(session, member, specs) for member in members]
-        pool = pool_of(session, project.id, MOST_POOL)
+        unreviewed = documents_of(session, pool)
     return _Plan(
         run_id=run_id,
         project_id=project.id,
@@ -126,7 +134,8 @@ def _prepare(services: Services, run_id: UUID, take_over: bool) -> _Plan | None:
         schema_version=project.schema_version,
         specs=specs,
         examples=tuple(example for example in loaded if example is not None),
-        pool=tuple(pool),
+        pool=tuple(unreviewed),
+        parameters=parameters,
         seed=run.seed,
         self_train=self_train,
         live=live,
@@ -211,7 +220,9 @@ def _live_marks(services: Services, plan: _Plan) -> dict[str, Marks] | None:
                 "the held-out marks of %s are gone; it is judged on new documents", plan.live.name
             )
     wanted = {example.key for example in plan.examples}
-    marks = {key: value for key, value in marks.items() if key in wanted}
+    names = set(names_of(plan.specs))
+    # A field that was removed since counts for neither.
+    marks = {key: value.only(names) for key, value in marks.items() if key in wanted}
     fresh = [e for e in plan.examples if e.key.partition("/")[0] not in known]
     try:
         predictor = load(services.blobs, plan.live, plan.live_specs)
@@ -247,12 +258,7 @@ def _record(
     live_marks: Mapping[str, Marks] | None,
     verdict: Verdict,
 ) -> list[UUID]:
-    parameters = {
-        "self_train": plan.self_train,
-        "held_out_sha256": details,
-        # Same dataset, same pool, same seed: same model.
-        "pool": [document.id for document in plan.pool],
-    }
+    parameters = {**plan.parameters, "held_out_sha256": details}
     if not registry.bind_dataset(session, plan.run_id, plan.dataset_id, parameters):
         raise RunLost
     version = registry.register_model(
@@ -299,7 +305,9 @@ def _record(
             created_by="worker",
         )
         jobs.append(job.id)
-    if not plan.self_train and len(plan.pool) >= SELF_TRAIN_POOL:
+    # A run that waits already brings its own follow-up.
+    waiting = registry.queued_run(session, plan.project_id)
+    if not plan.self_train and len(plan.pool) >= SELF_TRAIN_POOL and waiting is None:
         jobs.append(_follow_up(session, plan, version).id)
     return jobs
 
@@ -313,8 +321,7 @@ def _follow_up(session: Session, plan: _Plan, version: ModelVersion) -> Job:
         requested_by="policy",
         seed=plan.seed,
     )
-    if not run.parameters:
-        run.parameters = {"self_train": True}
+    run.parameters = {"self_train": True}
     return enqueue(
         session,
         kind="train",

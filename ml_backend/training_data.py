@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.documents import images_of, words_of
@@ -65,8 +65,11 @@ def example_of(session: Session, member: Member, specs: Sequence[FieldSpec]) -> 
     )
 
 
-def pool_of(session: Session, project_id: int, limit: int) -> list[Document]:
-    """The newest read documents of a project that have no annotation, at most ``limit``."""
+def pool_of(session: Session, project_id: int, limit: int) -> list[UUID]:
+    """The newest read documents of a project that have no annotation, at most ``limit``.
+
+    In the order of their hashes, so that the order documents came in does not show in the model.
+    """
     annotated = (
         select(Annotation.id)
         .join(Task, Task.id == Annotation.task_id)
@@ -74,8 +77,7 @@ def pool_of(session: Session, project_id: int, limit: int) -> list[Document]:
         .exists()
     )
     rows = session.execute(
-        select(DocumentVersion.id, DocumentVersion.sha256, DocumentWords.data)
-        .join(DocumentWords, DocumentWords.document_version_id == DocumentVersion.id)
+        select(DocumentVersion.sha256, DocumentVersion.id)
         .where(
             DocumentVersion.project_id == project_id,
             DocumentVersion.state == ReadingState.READ,
@@ -83,10 +85,28 @@ def pool_of(session: Session, project_id: int, limit: int) -> list[Document]:
         )
         .order_by(DocumentVersion.uploaded_at.desc(), DocumentVersion.id)
         .limit(limit)
-    ).all()
-    # By hash, so that the order documents came in does not show in the model.
-    return [_document(row.id, row.data) for row in sorted(rows, key=lambda row: row.sha256)]
+    )
+    return [version for _, version in sorted((row.sha256, row.id) for row in rows)]
 
 
-def _document(version_id: UUID, data: bytes) -> Document:
-    return Document(str(version_id), unpack(data))
+def documents_of(session: Session, version_ids: Sequence[UUID]) -> list[Document]:
+    """Their words, in the given order; those without any are left out."""
+    rows = session.execute(
+        select(DocumentWords.document_version_id, DocumentWords.data).where(
+            DocumentWords.document_version_id.in_(version_ids)
+        )
+    )
+    words = {row.document_version_id: row.data for row in rows}
+    return [Document(str(key), unpack(words[key])) for key in version_ids if key in words]
+
+
+def words_hashes(session: Session, version_ids: Sequence[UUID]) -> list[str]:
+    """SHA-256 of the stored words of each, "" where there are none: reading anew may change them."""
+    rows = session.execute(
+        select(
+            DocumentWords.document_version_id,
+            func.encode(func.sha256(DocumentWords.data), "hex").label("sha256"),
+        ).where(DocumentWords.document_version_id.in_(version_ids))
+    )
+    hashes: dict[UUID, str] = {row.document_version_id: row.sha256 for row in rows}
+    return [hashes.get(key, "") for key in version_ids]

@@ -27,6 +27,50 @@ def test_the_same_work_is_open_once_and_again_when_done(session):
     assert enqueue(session).id != first.id
 
 
+def test_asking_for_running_work_does_it_once_more(session):
+    """The running job may have looked at the record before the one who asks changed it."""
+    first = jobs.claim(session, enqueue(session, arguments={"page": 1}).id, worker="w", lease=LEASE)
+    enqueue(session)
+    assert jobs.finish(session, first)
+    (again,) = jobs.due(session)
+    job = session.get(Job, again)
+    assert again != first.id
+    assert (job.subject, job.arguments, job.attempts) == ("d1", {"page": 1}, 0)
+    assert jobs.finish(session, jobs.claim(session, again, worker="w", lease=LEASE))
+    assert jobs.due(session) == []
+
+
+def test_asking_for_a_job_that_waits_brings_it_forward_and_never_back(session):
+    waiting = enqueue(session, run_after=timedelta(minutes=10)).id
+    assert enqueue(session, run_after=timedelta(hours=1)).id == waiting
+    left = session.scalar(text("SELECT run_after - clock_timestamp() FROM jobs"))
+    assert timedelta(minutes=9) < left <= timedelta(minutes=10)
+    assert jobs.due(session) == []
+    assert enqueue(session).id == waiting
+    assert jobs.due(session) == [waiting]
+
+
+def test_a_postponed_job_keeps_its_attempts_and_its_fence(session):
+    job = jobs.claim(session, enqueue(session, max_attempts=2).id, worker="w", lease=LEASE)
+    for _ in range(10):
+        held = job.attempts
+        assert jobs.postpone(session, job, timedelta(0), code="away", message="It is away.")
+        assert jobs.due(session) == [job.id]
+        assert (job.state, job.error_code) == (JobState.QUEUED, "away")
+        job = jobs.claim(session, job.id, worker="w", lease=LEASE)
+        assert job.attempts == held + 1
+    assert jobs.fail(session, job, code="x", message="x", retry=True)  # one real attempt is left
+    assert not jobs.postpone(session, job, timedelta(0))
+
+
+def test_a_postponed_job_that_was_asked_for_again_is_due_at_once(session):
+    job = jobs.claim(session, enqueue(session, arguments={"a": 1}).id, worker="w", lease=LEASE)
+    enqueue(session)
+    assert jobs.postpone(session, job, timedelta(hours=1))
+    assert jobs.due(session) == [job.id]
+    assert session.get(Job, job.id).arguments == {"a": 1}
+
+
 def test_two_enqueue_at_once_get_one_job(committed_database):
     ids, barrier = [], threading.Barrier(4)
 

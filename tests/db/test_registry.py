@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from db import registry
+from db import jobs, registry
 from db.models import Annotation, AnnotationEvent, ModelKind, RunState, Task, TrainingRun
 from db.registry import Figure, NewModel
 from tests import factories
-
-LEASE = timedelta(seconds=30)
 
 
 def submit(session: Session, task: Task, number: int, **values: object) -> AnnotationEvent:
@@ -67,29 +64,58 @@ def test_one_run_at_a_time_and_a_second_request_joins_the_waiting_one(session: S
     run = registry.request_run(session, project.id, reason="five new", requested_by="policy")
     joined = registry.request_run(session, project.id, reason="button", requested_by="ana")
     assert joined.id == run.id
-    assert registry.start_run(session, run.id, LEASE) is not None
+    assert registry.start_run(session, run.id) is not None
     later = registry.request_run(session, project.id, reason="button", requested_by="ana")
     assert later.id != run.id
-    assert registry.start_run(session, later.id, LEASE) is None
+    assert registry.start_run(session, later.id) is None
     assert registry.finish_run(session, run.id, gate_passed=True, gate_reason="better")
-    assert registry.start_run(session, later.id, LEASE) is not None
+    assert registry.start_run(session, later.id) is not None
     assert not registry.fail_run(session, run.id, "too late")
 
 
-def test_a_silent_run_is_failed_and_its_worker_learns_it(session: Session) -> None:
-    project = factories.project(session)
-    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
-    registry.start_run(session, run.id, LEASE)
-    assert registry.heartbeat(session, run.id, {"step": "fit"})
+def silent(session: Session, run: TrainingRun) -> None:
     session.execute(
         update(TrainingRun)
         .where(TrainingRun.id == run.id)
         .values(heartbeat_at=func.clock_timestamp() - timedelta(minutes=2))
     )
-    assert registry.fail_silent_runs(session, LEASE) == [run.id]
+
+
+def test_a_silent_run_without_a_job_is_failed_and_its_worker_learns_it(session: Session) -> None:
+    project = factories.project(session)
+    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
+    registry.start_run(session, run.id)
+    assert registry.heartbeat(session, run.id, {"step": "fit"})
+    assert registry.reap_runs(session) == []
+    silent(session, run)
+    assert registry.reap_runs(session) == [run.id]
     session.refresh(run)
     assert run.state is RunState.FAILED
     assert not registry.heartbeat(session, run.id)
+
+
+def test_a_silent_run_whose_job_is_tried_again_waits_for_it(session: Session) -> None:
+    project = factories.project(session)
+    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
+    job = jobs.enqueue(
+        session, kind="train", subject=str(run.id), created_by="test", max_attempts=2
+    )
+    for attempt in range(2):
+        assert jobs.claim(session, job.id, worker="w", lease=timedelta(0))
+        assert registry.start_run(session, run.id)
+        silent(session, run)
+        assert registry.reap_runs(session) == [run.id]
+        session.refresh(run)
+        assert run.state is (RunState.FAILED if attempt else RunState.QUEUED)
+
+
+def test_a_queued_run_that_no_job_will_take_up_is_failed(session: Session) -> None:
+    project = factories.project(session)
+    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
+    assert registry.reap_runs(session) == []
+    assert registry.reap_runs(session, timedelta(0)) == [run.id]
+    session.refresh(run)
+    assert run.state is RunState.FAILED
 
 
 def test_names_count_up_and_the_alias_remembers(session: Session) -> None:
@@ -128,20 +154,43 @@ def test_figures_and_decisions(session: Session) -> None:
     assert not registry.record_decision(session, project.id, **wait)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("events", [0, 3])
-def test_the_situation_counts_what_came_since_the_last_run(session: Session, events: int) -> None:
+def test_the_situation_counts_answers_the_last_run_did_not_read(session: Session) -> None:
     project = factories.project(session)
-    version = factories.document_version(session, factories.document(session, project))
-    task = factories.task(session, version)
-    submit(session, task, 1)
+    tasks = [
+        factories.task(
+            session, factories.document_version(session, factories.document(session, project)), n
+        )
+        for n in (1, 2, 3)
+    ]
+
+    def answers() -> int:
+        return registry.training_situation(session, project.id).new_answers
+
+    for number, task in enumerate(tasks[:2]):
+        submit(session, task, number)
     run = registry.request_run(session, project.id, reason="r", requested_by="policy")
     before = registry.training_situation(session, project.id)
-    assert (before.new_events, before.queued, before.since_last_run) == (1, True, None)
-    registry.start_run(session, run.id, LEASE)
+    assert (before.new_answers, before.queued, before.since_last_run) == (2, True, None)
+    assert before.oldest_new_answer is not None
+    registry.start_run(session, run.id)
+    dataset = registry.freeze_dataset(
+        session, project.id, 1, registry.reviewed(session, project.id), created_by="test"
+    )
+    registry.bind_dataset(session, run.id, dataset.id, {})
+    assert answers() == 0
     registry.finish_run(session, run.id, gate_passed=False, gate_reason="worse")
-    for number in range(events):
-        submit(session, task, 10 + number)
     after = registry.training_situation(session, project.id)
-    assert (after.new_events, after.queued, after.running) == (events, False, False)
-    assert after.reviewed == 1
+    assert (after.reviewed, after.new_answers, after.queued, after.running) == (2, 0, False, False)
     assert after.since_last_run is not None
+    assert after.oldest_new_answer is None
+    submit(session, tasks[2], 10)
+    assert answers() == 1
+    for number in (11, 12):  # one document, changed twice
+        submit(session, tasks[0], number)
+    assert answers() == 2
+    session.execute(
+        update(Annotation)
+        .where(Annotation.task_id == tasks[1].id)
+        .values(deleted_at=func.clock_timestamp())
+    )
+    assert answers() == 3

@@ -212,12 +212,57 @@ def newest_version(session: Session, document_id: UUID) -> DocumentVersion | Non
     )
 
 
+class Stage(enum.StrEnum):
+    """How far a document is, for people: reading, tasks, jobs and reviews taken together."""
+
+    PROCESSING = "processing"  # being read, extracted, or made into a task
+    READY = "ready"  # a task waits for a reviewer
+    REVIEWED = "reviewed"
+    SKIPPED = "skipped"  # reviewers only ever skipped it
+    FAILED = "failed"  # it cannot be read, or the last job on it failed for good
+    ERASED = "erased"
+
+
 @dataclass(frozen=True)
 class Listing:
-    """One page of documents as the view ``documents_overview`` shows them."""
+    """One page of documents as the view ``documents_overview`` shows them, each with its ``stage``."""
 
     total: int
     rows: list[dict[str, Any]]
+
+
+# The columns of documents_overview, the stage, and the error to show: of reading, or of the last job.
+_STAGED = """
+SELECT o.document_id, o.project_id, o.project, o.document, o.collection, o.document_version_id, o.version, o.state,
+       coalesce(o.error_code, j.error_code) AS error_code, coalesce(o.error_message, j.error) AS error_message,
+       o.pages, o.uploaded_at, o.uploaded_by, o.task_id, o.label_studio_task_id, o.model_version, o.score,
+       o.reviewed, o.skipped, o.reviewers, o.reviewed_at, o.status,
+       CASE WHEN o.state = 'erased' THEN 'erased' WHEN o.state = 'failed' THEN 'failed'
+            WHEN o.reviewed THEN 'reviewed' WHEN o.skipped THEN 'skipped'
+            WHEN o.task_id IS NOT NULL THEN 'ready' WHEN j.error IS NOT NULL THEN 'failed'
+            ELSE 'processing' END AS stage
+FROM documents_overview o
+LEFT JOIN LATERAL (
+    SELECT l.error_code, l.error
+    FROM (SELECT * FROM jobs WHERE subject = o.document_version_id::text ORDER BY created_at DESC, id LIMIT 1) l
+    WHERE l.state = 'failed' AND o.task_id IS NULL
+) j ON true
+"""
+# What names, collections and reading states decide needs neither tasks nor reviews.
+_CHEAP = """
+SELECT d.id AS document_id, d.project_id, d.name AS document, d.collection, v.state::text AS state, v.uploaded_at
+FROM documents d
+JOIN LATERAL (
+    SELECT w.state, w.uploaded_at FROM document_versions w
+    WHERE w.document_id = d.id ORDER BY w.number DESC LIMIT 1
+) v ON true
+"""
+SORTS = {
+    "uploaded": "uploaded_at DESC, document_id",
+    "name": "lower(document), document_id",
+    # The least certain first, and those not yet read last: the order in which review teaches most.
+    "score": "score NULLS LAST, document_id",
+}
 
 
 def overview(
@@ -225,37 +270,93 @@ def overview(
     *,
     project_id: int | None = None,
     state: str | None = None,
+    stage: str | None = None,
+    collection: str | None = None,
     search: str | None = None,
     reviewed: bool | None = None,
+    sort: str = "uploaded",
     limit: int = 50,
     offset: int = 0,
 ) -> Listing:
-    """Documents, newest upload first. ``search`` looks for a part of the name."""
-    conditions = ["true"]
-    values: dict[str, Any] = {"limit": limit, "offset": offset}
-    if project_id is not None:
-        conditions.append("project_id = :project_id")
-        values["project_id"] = project_id
-    if state:
-        conditions.append("state = :state")
-        values["state"] = state
+    """Documents, newest upload first unless ``sort`` names another of SORTS.
+
+    ``search`` looks for a part of the name.
+    """
+    values: dict[str, Any] = {
+        "project_id": project_id,
+        "state": state,
+        "stage": stage,
+        "collection": collection,
+        "reviewed": reviewed,
+    }
+    values = {name: value for name, value in values.items() if value is not None}
+    conditions = ["true", *(f"{name} = :{name}" for name in values)]
     if search:
         conditions.append("document ILIKE '%' || :search || '%'")
         # The wildcards of LIKE are ordinary characters in a file name.
         values["search"] = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    if reviewed is not None:
-        conditions.append("reviewed = :reviewed")
-        values["reviewed"] = reviewed
     where = " AND ".join(conditions)  # fixed sentences only; values are bound
+    cheap = stage is None and reviewed is None and sort != "score"
+    source = _CHEAP if cheap else _STAGED
     total = session.execute(
-        text(f"SELECT count(*) FROM documents_overview WHERE {where}"),  # noqa: S608
+        text(f"SELECT count(*) FROM ({source}) o WHERE {where}"),  # noqa: S608
         values,
     ).scalar_one()
-    rows = session.execute(
+    ids = session.scalars(
         text(
-            f"SELECT * FROM documents_overview WHERE {where} "  # noqa: S608
-            "ORDER BY uploaded_at DESC, document_id LIMIT :limit OFFSET :offset"
+            f"SELECT document_id FROM ({source}) o WHERE {where} "  # noqa: S608
+            f"ORDER BY {SORTS[sort]} LIMIT :limit OFFSET :offset"
         ),
-        values,
+        values | {"limit": limit, "offset": offset},
+    )
+    return Listing(total, _rows_of(session, list(ids)))
+
+
+def overview_of(session: Session, document_id: UUID) -> dict[str, Any] | None:
+    """The row of one document, None if there is none."""
+    rows = _rows_of(session, [document_id])
+    return rows[0] if rows else None
+
+
+def _rows_of(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    rows = session.execute(
+        text(f"SELECT * FROM ({_STAGED}) o WHERE document_id = ANY(:ids)"),  # noqa: S608
+        {"ids": list(ids)},
     ).mappings()
-    return Listing(total, [dict(row) for row in rows])
+    found = {row["document_id"]: dict(row) for row in rows}
+    return [found[key] for key in ids if key in found]
+
+
+def stages(session: Session, project_id: int) -> dict[str, int]:
+    """How many documents of a project are at each stage; every stage is named."""
+    counted = session.execute(
+        text(
+            f"SELECT stage, count(*) AS documents FROM ({_STAGED}) o WHERE project_id = :project_id GROUP BY stage"  # noqa: S608
+        ),
+        {"project_id": project_id},
+    )
+    found = {str(row.stage): int(row.documents) for row in counted}
+    return {stage.value: found.get(stage.value, 0) for stage in Stage}
+
+
+def collections(session: Session, project_id: int) -> list[str]:
+    """The collections in use, by name."""
+    return list(
+        session.scalars(
+            select(Document.collection)
+            .where(Document.project_id == project_id, Document.collection.is_not(None))
+            .distinct()
+            .order_by(Document.collection)
+        )
+    )
+
+
+def read_again(session: Session, version_id: UUID) -> bool:
+    """Forget that a version could not be read, so that it is read anew; False if it had not failed."""
+    changed = session.scalar(
+        update(DocumentVersion)
+        .where(DocumentVersion.id == version_id, DocumentVersion.state == ReadingState.FAILED)
+        .values(state=ReadingState.RECEIVED, error_code=None, error_message=None, read_at=None)
+        .returning(DocumentVersion.id)
+    )
+    return changed is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, request
 
 from ml_backend.auth import check_origin, check_token
-from ml_backend.documents_api import documents
+from ml_backend.documents_api import documents, metrics, models, quick_test, work
 from ml_backend.services import Services
 
 
@@ -21,6 +21,6 @@ def blueprint(services: Services) -> Blueprint:
         check_token(request, services.settings.api_token)
         check_origin(request)
 
-    for part in (documents,):
+    for part in (documents, models, work, quick_test, metrics):
         part.add(views, services)
     return views

@@ -15,7 +15,8 @@ from ml_backend.errors import BadRequest
 MEMORY_BYTES = 1024 * 1024
 """A file is kept in memory up to this size, on disk beyond it."""
 MOST_PARTS = 1000
-MOST_FORM_BYTES = 64 * 1024
+MOST_FORM_BYTES = 512 * 1024
+"""Bytes of one text field; the parser also reads files in pieces of no more."""
 MOST_FILES_AT_LIMIT = 20
 """A request may be as large as this many files of the largest size."""
 HEAD_BYTES = 4096
@@ -105,8 +106,14 @@ def receive(request: Request, *, max_file_bytes: int) -> Form:
             "in several requests if need be.",
             413,
         )
+    received: list[IncomingFile] = []
+
+    def file(**_: Any) -> Any:
+        received.append(IncomingFile(max_file_bytes))
+        return received[-1]
+
     parser = FormDataParser(
-        stream_factory=cast(Any, lambda **_: IncomingFile(max_file_bytes)),
+        stream_factory=cast(Any, file),
         max_form_memory_size=MOST_FORM_BYTES,
         max_form_parts=MOST_PARTS,
         silent=False,
@@ -115,15 +122,23 @@ def receive(request: Request, *, max_file_bytes: int) -> Form:
         _, values, files = parser.parse(
             request.stream, request.mimetype, length, request.mimetype_params
         )
-    except ValueError:
-        raise BadRequest("malformed_form", "The multipart form is broken or cut short.") from None
-    # A form with an empty file field still sends one part, without name and content.
-    parts = [
-        Part(storage.filename or "", cast(IncomingFile, storage.stream))
-        for storage in files.values()
-    ]
-    kept = [part for part in parts if part.name or part.file.size]
-    return Form(kept, {name: value for name, value in values.items() if value.strip()})
+    except BaseException as error:
+        for one in received:
+            one.close()
+        if isinstance(error, ValueError):
+            raise BadRequest(
+                "malformed_form", "The multipart form is broken or cut short."
+            ) from None
+        raise
+    parts: list[Part] = []
+    for storage in (one for several in files.listvalues() for one in several):
+        part = Part(storage.filename or "", cast(IncomingFile, storage.stream))
+        # An empty file field of a browser's form still sends a part, without name and content.
+        if part.name or part.file.size:
+            parts.append(part)
+        else:
+            part.file.close()
+    return Form(parts, {name: value for name, value in values.items() if value.strip()})
 
 
 def megabytes(size: int) -> str:

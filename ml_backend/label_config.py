@@ -12,10 +12,11 @@ from xml.sax.saxutils import quoteattr
 
 from db.projects import FieldRow
 from db.regions import ABSENT, IMAGE, LABEL, NOTES, STATUS, TEXT
+from ml_backend.screen_texts import DEFAULT_LANGUAGE, shown_rows, texts_of
 
-STATUSES = (("OK", "o"), ("Second look", "l"), ("Wrong type", None), ("Unreadable", None))
-# Keys Label Studio uses itself: V, H, M, R, U; O and L choose the status.
-_KEYS = "1234567890qwertypasdfgjkzxcbni"
+STATUSES = (("OK", "o"), ("Second look", "l"), ("Wrong type", "k"), ("Unreadable", "j"))
+# Keys Label Studio uses itself: V, H, M, R, U; O, L, K and J choose the status.
+_KEYS = "1234567890qwetypasdfgzxcbni"
 
 _STYLE = """
 .lsf-label-view__table { display:none !important; }
@@ -37,38 +38,44 @@ _STYLE = """
 """
 
 
-def label_config(rows: Sequence[FieldRow]) -> str:
-    """The XML for these rows; the same rows give the same text. A table itself is no label, its columns are."""
-    tables = {row.name.partition(".")[0] for row in rows if "." in row.name}
-    labels = [row for row in rows if row.name not in tables]
+def label_config(rows: Sequence[FieldRow], language: str = DEFAULT_LANGUAGE) -> str:
+    """The XML for these rows; the same rows give the same text.
+
+    Reviewers read each field's label in ``language``; results hold its name, which is the label's alias.
+    """
+    texts = texts_of(language)
     lines = [
-        f"    <Label value={quoteattr(row.name)}{_hotkey(position)} background={quoteattr(_colour(position))}/>"
-        for position, row in enumerate(labels)
+        f"    <Label {_named(name, text)}{_hotkey(position)} background={quoteattr(_colour(position))}/>"
+        for position, (name, text) in enumerate(shown_rows(rows, language).items())
     ]
     choices = "".join(
-        f"<Choice value={quoteattr(name)}{f' hotkey={quoteattr(key)}' if key else ''}/>"
+        f"<Choice {_named(name, texts.statuses[name])} hotkey={quoteattr(key)}/>"
         for name, key in STATUSES
     )
     return f"""<View className="fl">
 <Style>{_STYLE}</Style>
 <View className="fl-rail">
-  <View className="fl-warn" visibleWhen="choice-unselected" whenTagName="{STATUS}" whenChoiceValue="OK"><Markdown value="$warnings"/></View>
+  <View className="fl-warn" visibleWhen="choice-unselected" whenTagName="{STATUS}" whenChoiceValue={quoteattr(texts.statuses["OK"])}><Markdown value="$warnings"/></View>
   <HyperText name="look" value="$look" inline="true"/>
-  <Header value="Fields" size="5"/>
+  <Header value={quoteattr(texts.fields)} size="5"/>
   <RectangleLabels name="{LABEL}" toName="{IMAGE}" smart="true" strokeWidth="2" opacity="0.12" canRotate="false" showInline="true">
 {chr(10).join(lines)}
   </RectangleLabels>
   <TextArea name="{TEXT}" toName="{IMAGE}" perRegion="true" editable="true" displayMode="region-list" maxSubmissions="1" rows="1"/>
-  <Header value="Status" size="5"/>
+  <Header value={quoteattr(texts.status)} size="5"/>
   <Choices name="{STATUS}" toName="{IMAGE}" choice="single-radio" layout="inline">{choices}</Choices>
-  <Header value="Not in this document" size="5"/>
+  <Header value={quoteattr(texts.absent)} size="5"/>
   <Choices name="{ABSENT}" toName="{IMAGE}" choice="multiple" layout="select" value="$absent_options"/>
-  <TextArea name="{NOTES}" toName="{IMAGE}" rows="1" maxSubmissions="1" editable="true" placeholder="Notes"/>
-  <Collapse bordered="false" open="false"><Panel value="How to label"><HyperText name="help" value="$help" inline="true"/></Panel></Collapse>
+  <TextArea name="{NOTES}" toName="{IMAGE}" rows="1" maxSubmissions="1" editable="true" placeholder={quoteattr(texts.notes)}/>
+  <Collapse bordered="false" open="false"><Panel value={quoteattr(texts.how_to)}><HyperText name="help" value="$help" inline="true"/></Panel></Collapse>
 </View>
 <View className="fl-page"><Image name="{IMAGE}" valueList="$pages" zoom="true" zoomControl="true" width="100%" maxHeight="none"/></View>
 </View>
 """
+
+
+def _named(name: str, text: str) -> str:
+    return f"value={quoteattr(text)} alias={quoteattr(name)}"
 
 
 def _hotkey(position: int) -> str:

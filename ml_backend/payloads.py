@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from ml_backend.extraction.fields import FieldSpec
-from ml_backend.field_specs import names_of
+from ml_backend.screen_texts import DEFAULT_LANGUAGE, shown_specs, texts_of
 
 MOST_WARNINGS = 5
 _UNSURE = 0.8
@@ -33,17 +33,19 @@ class Shown:
     specs: Sequence[FieldSpec]
     switches: str | None = None
     """Path of the page that turns the reviewer's switches on, in Label Studio."""
+    language: str = DEFAULT_LANGUAGE
 
 
 def task_data(shown: Shown, confidences: Mapping[str, float]) -> dict[str, Any]:
     """The ``data`` of a task; ``confidences``: field → lowest confidence of its values, of those found."""
+    labels = shown_specs(shown.specs, shown.language)
     return {
         "pages": list(shown.page_urls),
         "name": shown.name,
-        "warnings": _warnings(shown, confidences),
+        "warnings": _warnings(shown, labels, confidences),
         "look": "",
-        "help": _help(shown.specs, shown.switches),
-        "absent_options": [{"value": name} for name in names_of(shown.specs)],
+        "help": _help(shown, labels),
+        "absent_options": [{"value": text, "alias": name} for name, text in labels.items()],
         "fieldloop": {
             "document_id": str(shown.document_id),
             "document_version_id": str(shown.version_id),
@@ -54,25 +56,30 @@ def task_data(shown: Shown, confidences: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def _warnings(shown: Shown, confidences: Mapping[str, float]) -> str:
+def _warnings(shown: Shown, labels: Mapping[str, str], confidences: Mapping[str, float]) -> str:
+    texts = texts_of(shown.language)
     lines = [f"**{_markdown(shown.name)}**"]
     missing = [
-        spec.name
+        _label_of(spec, shown.language)
         for spec in shown.specs
         if spec.required and not any(_belongs(name, spec.name) for name in confidences)
     ]
     if missing:
-        lines.append("- Not found, but required: " + ", ".join(_markdown(n) for n in missing))
-    unsure = sorted(name for name, value in confidences.items() if value < _UNSURE)
+        lines.append(f"- {texts.not_found}: " + ", ".join(map(_markdown, missing)))
+    unsure = [text for name, text in labels.items() if confidences.get(name, 1.0) < _UNSURE]
     if unsure:
-        lines.append("- Look twice: " + ", ".join(_markdown(n) for n in unsure))
+        lines.append(f"- {texts.look_twice}: " + ", ".join(map(_markdown, unsure)))
     for warning in shown.warnings[:MOST_WARNINGS]:
         page = warning.get("page")
-        where = f"page {page + 1}: " if isinstance(page, int) else ""
+        where = f"{texts.page} {page + 1}: " if isinstance(page, int) else ""
         lines.append(f"- {where}{_markdown(str(warning.get('message', '')))}")
     if len(shown.warnings) > MOST_WARNINGS:
-        lines.append(f"- and {len(shown.warnings) - MOST_WARNINGS} more")
+        lines.append(f"- {texts.more.format(count=len(shown.warnings) - MOST_WARNINGS)}")
     return "\n".join(lines)
+
+
+def _label_of(spec: FieldSpec, language: str) -> str:
+    return (spec.label_pt if language == "pt" else spec.label_en) or spec.label_en or spec.name
 
 
 def _belongs(name: str, field: str) -> bool:
@@ -84,32 +91,15 @@ def _markdown(text: str) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+!|~" else c for c in escaped)
 
 
-def _help(specs: Sequence[FieldSpec], switches: str | None) -> str:
-    """How to label, in English and Portuguese, and what each label means."""
-    rows = []
-    for spec in specs:
-        label = spec.label_en or spec.name
-        if spec.label_pt:
-            label += f" / {spec.label_pt}"
-        rows.append(f"<li><b>{html.escape(spec.name)}</b>: {html.escape(label)}</li>")
-    return (
-        "<p>Pick a label, draw a box around the value: its text appears. Correct text in the list of regions. "
-        "Ctrl+Enter submits.</p>"
-        "<p>Escolha um campo e desenhe uma caixa em volta do valor: o texto aparece. Corrija o texto na lista "
-        "de regiões. Ctrl+Enter envia.</p>" + _switches(switches) + f"<ul>{''.join(rows)}</ul>"
+def _help(shown: Shown, labels: Mapping[str, str]) -> str:
+    """How to label, and the name each label has in the record."""
+    texts = texts_of(shown.language)
+    rows = "".join(
+        f"<li><b>{html.escape(text)}</b>: {html.escape(name)}</li>" for name, text in labels.items()
     )
-
-
-def _switches(path: str | None) -> str:
-    if path is None:
-        return (
-            "<p>No text appears? Turn on Auto-Annotation and Auto-Accept Suggestions below the page, and draw with the "
-            "pink tool (R).</p>"
-            "<p>O texto não aparece? Ligue Auto-Annotation e Auto-Accept Suggestions abaixo da página e desenhe com a "
-            "ferramenta rosa (R).</p>"
-        )
-    link = html.escape(path, quote=True)
-    return (
-        f'<p>No text appears? <a href="{link}" target="_top">Turn it on</a>. '
-        f'O texto não aparece? <a href="{link}" target="_top">Ligue aqui</a>.</p>'
-    )
+    if shown.switches is None:
+        switches = html.escape(texts.switches)
+    else:
+        link = html.escape(shown.switches, quote=True)
+        switches = f'<a href="{link}" target="_top">{html.escape(texts.turn_on)}</a>.'
+    return f"<p>{html.escape(texts.steps)}</p><p>{html.escape(texts.no_text)} {switches}</p><ul>{rows}</ul>"

@@ -79,7 +79,7 @@ def provision(
         stored.label_studio_id = project_ls
         stored.ml_backend_id = backend_id
         stored.webhook_id = webhook_id
-        stored.label_config = label_config(schema.rows)
+        stored.label_config = label_config(schema.rows, schema.language)
         live = ensure_live(session, project.id, by=by)
         waiting = _waiting_documents(session, project.id)
     report.model_version = live.name
@@ -141,7 +141,7 @@ def _label_studio_project(
         row = next((one for one in studio.projects() if one.get("title") == schema.title), None)
         row = None if row is None else studio.project(int(row["id"]))
     wanted: dict[str, Any] = {
-        "label_config": label_config(schema.rows),
+        "label_config": label_config(schema.rows, schema.language),
         "expert_instruction": _INSTRUCTION,
         "show_instruction": False,
         "show_skip_button": True,

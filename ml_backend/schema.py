@@ -1,6 +1,7 @@
 """The field schema file, ``fields.yaml``: what is to be read from each document.
 
 project: Invoices                # title, here and in Label Studio
+language: en                     # optional: what reviewers read, en or pt
 ocr_languages: por+eng           # optional
 training: {min_documents: 5}     # optional, see ml_backend.policy
 fields:
@@ -30,6 +31,7 @@ import yaml
 from db.errors import RecordError
 from db.projects import FieldRow
 from ml_backend.extraction.fields import FieldType
+from ml_backend.screen_texts import DEFAULT_LANGUAGE, LANGUAGES
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _FORMATS = {
@@ -37,7 +39,7 @@ _FORMATS = {
     FieldType.NUMBER: (".", ","),
 }
 _KEYS = {"name", "type", "label", "aliases", "format", "required", "multiple", "columns"}
-_TOP = {"project", "fields", "training", "ocr_languages"}
+_TOP = {"project", "fields", "language", "training", "ocr_languages"}
 _TITLE = range(3, 51)  # what Label Studio takes
 
 
@@ -52,6 +54,11 @@ class FieldSchema:
     title: str
     rows: tuple[FieldRow, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def language(self) -> str:
+        """What reviewers read."""
+        return str(self.settings.get("language", DEFAULT_LANGUAGE))
 
 
 def load(path: Path) -> FieldSchema:
@@ -92,6 +99,11 @@ def parse(content: Any, name: str = "fields.yaml") -> FieldSchema:
         if not isinstance(training, Mapping):
             raise SchemaError(f"{name}: 'training' must be a mapping of settings.")
         settings["training"] = dict(training)
+    language = content.get("language")
+    if language is not None:
+        if language not in LANGUAGES:
+            raise SchemaError(f"{name}: 'language' must be one of {', '.join(LANGUAGES)}.")
+        settings["language"] = language
     languages = content.get("ocr_languages")
     if languages is not None:
         if not re.fullmatch(r"[a-z_]{3,20}(\+[a-z_]{3,20})*", str(languages)):

@@ -62,8 +62,16 @@ class Settings:
     """Folder with our ``open.html`` as Label Studio sees it, in its document root; None: it serves none."""
     api_token: str | None = field(default=None, repr=False)
     """What the console and the documents API ask for; None: they are open to whoever reaches them."""
-    max_file_bytes: int = 100 * 1024 * 1024
+    max_file_bytes: int = 50 * 1024 * 1024
     """Largest file taken in."""
+    max_pages: int = 1000
+    """Longest document read."""
+    page_seconds: float = 10.0
+    """Computing time that reading one page may take, OCR apart."""
+    read_seconds: float = 3600.0
+    """Time that reading one document may take, OCR included."""
+    read_memory_bytes: int = 1024 * 1024 * 1024
+    """Memory that reading one document may take."""
 
     @classmethod
     def from_environ(
@@ -111,7 +119,19 @@ class Settings:
             fields_path=Path(fields_path) if fields_path else None,
             label_studio_files=Path(studio_files) if studio_files else None,
             api_token=get("FIELDLOOP_API_TOKEN") or None,
-            max_file_bytes=_megabytes("FIELDLOOP_MAX_FILE_MB", get("FIELDLOOP_MAX_FILE_MB", "100")),
+            max_file_bytes=_megabytes("FIELDLOOP_MAX_FILE_MB", get("FIELDLOOP_MAX_FILE_MB", "50")),
+            max_pages=int(
+                _number("FIELDLOOP_MAX_PAGES", get("FIELDLOOP_MAX_PAGES", "1000"), 1, 100_000)
+            ),
+            page_seconds=_number(
+                "FIELDLOOP_PAGE_SECONDS", get("FIELDLOOP_PAGE_SECONDS", "10"), 0.1, 3600
+            ),
+            read_seconds=_number(
+                "FIELDLOOP_READ_SECONDS", get("FIELDLOOP_READ_SECONDS", "3600"), 1, 86_400
+            ),
+            read_memory_bytes=_megabytes(
+                "FIELDLOOP_READ_MEMORY_MB", get("FIELDLOOP_READ_MEMORY_MB", "1024")
+            ),
         )
 
 
@@ -119,6 +139,16 @@ def _secret(name: str, value: str) -> str:
     if value and len(value) < 16:
         raise ConfigError(name, f"has {len(value)} characters; use a random string of at least 16.")
     return value
+
+
+def _number(name: str, value: str, least: float, most: float) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise ConfigError(name, f"must be a number from {least:g} to {most:g}; it is {value!r}.")
+    return number
 
 
 def _megabytes(name: str, value: str) -> int:

@@ -36,6 +36,8 @@ from ml_backend.page_links import page_path
 from ml_backend.payloads import Shown, task_data
 from ml_backend.predicting import BATCH, extract_missing, sheets_of, stored
 from ml_backend.reading.errors import DocumentError
+from ml_backend.reading.limits import Limits
+from ml_backend.reading.page_read import PageRead
 from ml_backend.reading.reader import ReadResult, read_document
 from ml_backend.regions import Prediction, prediction_of
 from ml_backend.services import Services
@@ -56,18 +58,25 @@ def read(services: Services, version_id: UUID, progress: Progress) -> list[UUID]
             return [_next(session, "extract_document", version).id]
     data = services.blobs.get(version.sha256)
     started = time.monotonic()
+    images: list[record.PageRow] = []
+
+    def keep(page: PageRead) -> None:
+        images.append(_kept_image(services, page))
+        progress("read", page.words.number + 1, None)
+
     try:
         result = read_document(
             data,
             media_type=version.media_type,
             ocr_languages=languages,
-            on_page=lambda page: progress("read", page.words.number + 1, None),
+            on_page=keep,
+            limits=Limits.of(services.settings),
         )
     except DocumentError as error:
         with services.sessions.begin() as session:
             record.record_failure(session, version_id, code=error.code, message=str(error))
         return []
-    reading = _reading(services, result, time.monotonic() - started)
+    reading = _reading(result, images, time.monotonic() - started)
     with services.sessions.begin() as session:
         record.record_reading(session, version_id, reading)
         return [_next(session, "extract_document", version).id]
@@ -80,24 +89,27 @@ def give_up_reading(session: Session, version_id: UUID, code: str, message: str)
         record.record_failure(session, version_id, code=code, message=message)
 
 
-def _reading(services: Services, result: ReadResult, seconds: float) -> record.Reading:
-    points = {page.number: page for page in result.pages}
-    rows = [
-        record.PageRow(
-            page=image.page,
-            sha256=services.blobs.put(image.data),
-            media_type=image.media_type,
-            width_px=image.width_px,
-            height_px=image.height_px,
-            width_pt=points[image.page].width,
-            height_pt=points[image.page].height,
-        )
-        for image in result.images
-    ]
+def _kept_image(services: Services, page: PageRead) -> record.PageRow:
+    """Stored as it arrives: the pictures of a long document do not fit into memory."""
+    image = page.image
+    return record.PageRow(
+        page=image.page,
+        sha256=services.blobs.put(image.data),
+        media_type=image.media_type,
+        width_px=image.width_px,
+        height_px=image.height_px,
+        width_pt=page.words.width,
+        height_pt=page.words.height,
+    )
+
+
+def _reading(
+    result: ReadResult, images: Sequence[record.PageRow], seconds: float
+) -> record.Reading:
     return record.Reading(
         words=pack(result.pages),
         word_count=sum(len(page.texts) for page in result.pages),
-        pages=rows,
+        pages=images,
         page_count=len(result.pages),
         reader=result.reader,
         seconds=seconds,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.config import Settings
+
 MIB = 1024 * 1024
 
 
@@ -38,3 +40,14 @@ class Limits:
     """Largest file the reading process may write; it needs none."""
     page_restarts: int = 3
     """How often reading goes on after a page that had to be stopped."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The limits that the settings of this process name; the others as they are here."""
+        return cls(
+            file_bytes=settings.max_file_bytes,
+            pages=settings.max_pages,
+            memory_bytes=settings.read_memory_bytes,
+            page_cpu_seconds=settings.page_seconds,
+            wall_seconds=settings.read_seconds,
+        )

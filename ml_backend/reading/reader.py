@@ -16,26 +16,17 @@ from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.frames import Request
 from ml_backend.reading.limits import MIB, Limits
 from ml_backend.reading.media import MEDIA_TYPES, sniff
-from ml_backend.reading.page_image import PageImage, blank
+from ml_backend.reading.page_image import blank
 from ml_backend.reading.page_read import PageRead, Warned, from_bytes
 
-__all__ = [
-    "DocumentError",
-    "Limits",
-    "PageImage",
-    "PageRead",
-    "ReadResult",
-    "Warned",
-    "read_document",
-]
+__all__ = ["DocumentError", "ReadResult", "read_document"]
 
 
 @dataclass(frozen=True)
 class ReadResult:
-    """All of a document."""
+    """All of a document but its pictures: those went to ``on_page``, one by one."""
 
     pages: list[PageWords]
-    images: list[PageImage]
     reader: str
     """What read it, with versions."""
     warnings: list[Warned]
@@ -109,7 +100,6 @@ class _Reading:
         self._limits = limits
         self._on_page = on_page
         self._pages: list[PageWords] = []
-        self._images: list[PageImage] = []
         self._warnings: list[Warned] = []
         self._tools: dict[str, None] = {}
         self._needs_ocr = False
@@ -181,7 +171,6 @@ class _Reading:
                 page.words, page.image, (*page.warnings, warning), page.needs_ocr, page.tools
             )
         self._pages.append(page.words)
-        self._images.append(page.image)
         self._warnings.extend(page.warnings)
         self._tools.update(dict.fromkeys(page.tools))
         self._needs_ocr |= page.needs_ocr
@@ -214,7 +203,6 @@ class _Reading:
     def _result(self) -> ReadResult:
         return ReadResult(
             pages=self._pages,
-            images=self._images,
             reader=", ".join([self._reader, *self._tools]),
             warnings=self._warnings,
             needs_ocr=self._needs_ocr,

@@ -93,8 +93,8 @@ def on_page(words: WordTable, width: float, height: float) -> tuple[WordTable, i
     """The words that show on a page of this size, their boxes cut at its edges, and how many do not show."""
     middle = (words.boxes[:, :2] + words.boxes[:, 2:]) / 2
     # Comparisons with NaN are False: boxes that pdfium could not place are left out.
-    inside: NDArray[np.bool_] = ((middle >= 0) & (middle <= [width, height])).all(axis=1)
-    kept = words if inside.all() else words.take(inside)
+    inside = np.flatnonzero(((middle >= 0) & (middle <= [width, height])).all(axis=1))
+    kept = words if inside.size == len(words) else words.take(inside)
     edges = [width, height, width, height]
     return replace(kept, boxes=kept.boxes.clip(0, edges)), len(words) - len(kept)
 

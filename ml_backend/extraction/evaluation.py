@@ -17,6 +17,7 @@ from ml_backend.extraction.fields import Document, Extraction, FieldSpec, FieldT
 from ml_backend.extraction.geometry import words_in
 from ml_backend.extraction.lexicon import squeeze
 from ml_backend.extraction.normalize import normalize
+from ml_backend.extraction.signature import SIGNED
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,16 @@ def evaluate(
             given = sorted(
                 (v for v in extraction.values if v.field == name), key=lambda v: -v.confidence
             )
+            if spec.type is FieldType.SIGNATURE:
+                # "Nobody signed here" is what a field declared absent says too; a box without text is a signature.
+                wanted = [
+                    SIGNED
+                    for label in labels.labels
+                    if label.field == name
+                    and normalize(SIGNED if label.text is None else label.text, spec).value
+                    == "true"
+                ]
+                given = [value for value in given if value.normalised == "true"]
             in_table = "." in name
             known = wanted or name in labels.absent or labels.complete
             if not known:

@@ -57,7 +57,7 @@ def make_plan(folder: StateFolder, environ: Mapping[str, str]) -> Plan:
     """
     folder.create()
     secrets = Secrets.load_or_make(folder.secrets_file)
-    ports = {name: _port(environ, name) for name in DEFAULT_PORTS}
+    ports = ports_of(environ)
     _no_port_twice(ports)
     host = environ.get(HOST_SETTING, "").strip() or "127.0.0.1"
     backend_port = ports[BACKEND_PORT_SETTING]
@@ -199,6 +199,11 @@ def _own_parts(
             ready_seconds=180,
         ),
     ]
+
+
+def ports_of(environ: Mapping[str, str]) -> dict[str, int]:
+    """The port of each local part, by the name of its setting. Raises ConfigError."""
+    return {name: _port(environ, name) for name in DEFAULT_PORTS}
 
 
 def _port(environ: Mapping[str, str], name: str) -> int:

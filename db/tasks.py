@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.json_values import storable
+from db.mirror import lock_tasks
 from db.models import Task
 
 
@@ -32,6 +33,7 @@ def remember_task(session: Session, new: NewTask) -> Task:
     The pair of project and Label Studio id is not unique in time (ids can be used again), so only a row that is
     not deleted is the same task.
     """
+    lock_tasks(session, new.project_id)
     task = session.scalar(
         select(Task)
         .where(

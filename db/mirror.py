@@ -1,0 +1,336 @@
+"""Tasks and annotations as the mirror reads and writes them, many at a time.
+
+Rows go in by COPY with ids taken beforehand, because one task brings forty of them and an insert that returns
+ids takes four times as long. Whoever writes holds ``lock_tasks`` of the project, so ids rise in the order of
+commits and no two writers make the same row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import sql
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from db.json_values import canonical
+from db.models import (
+    Annotation,
+    AnnotationEvent,
+    DocumentVersion,
+    Extraction,
+    ExtractionValue,
+    ModelVersion,
+    Prediction,
+    Task,
+)
+
+Table = Literal["tasks", "annotations", "annotation_events", "annotation_values"]
+
+
+def lock_tasks(session: Session, project_id: int) -> None:
+    """Serialises writers of a project's tasks and annotations until the transaction ends."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext('fieldloop.tasks'), :project)"),
+        {"project": project_id},
+    )
+
+
+def clock(session: Session) -> datetime:
+    """The record's clock."""
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return now
+
+
+def tasks_of(session: Session, project_id: int, label_studio_ids: Collection[int]) -> list[Task]:
+    """Every row of these tasks, deleted ones too, oldest first."""
+    return list(
+        session.scalars(
+            select(Task)
+            .where(
+                Task.project_id == project_id,
+                Task.label_studio_id == func.any(list(label_studio_ids)),
+            )
+            .order_by(Task.id)
+        )
+    )
+
+
+def updated_at_of_tasks(
+    session: Session, project_id: int, label_studio_ids: Collection[int]
+) -> dict[int, datetime | None]:
+    """Label Studio's time of each of these tasks that is recorded and not deleted."""
+    rows = session.execute(
+        select(Task.label_studio_id, Task.source_updated_at).where(
+            Task.project_id == project_id,
+            Task.label_studio_id == func.any(list(label_studio_ids)),
+            Task.deleted_at.is_(None),
+        )
+    )
+    return dict(rows.tuples().all())
+
+
+def tasks_between(
+    session: Session, project_id: int, after: int, upto: int | None
+) -> dict[int, datetime | None]:
+    """Label Studio's time of the recorded, undeleted tasks with ids above ``after`` and not above ``upto``."""
+    query = select(Task.label_studio_id, Task.source_updated_at).where(
+        Task.project_id == project_id, Task.deleted_at.is_(None), Task.label_studio_id > after
+    )
+    if upto is not None:
+        query = query.where(Task.label_studio_id <= upto)
+    return dict(session.execute(query).tuples().all())
+
+
+def count_tasks(session: Session, project_id: int) -> int:
+    return session.execute(
+        select(func.count()).where(Task.project_id == project_id, Task.deleted_at.is_(None))
+    ).scalar_one()
+
+
+def tasks_of_annotations(
+    session: Session, project_id: int, annotations: Collection[int]
+) -> dict[int, int]:
+    """Label Studio's task of each of these annotations that stands in the record."""
+    rows = session.execute(
+        select(Annotation.label_studio_id, Task.label_studio_id)
+        .join(Task, Task.id == Annotation.task_id)
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.label_studio_id == func.any(list(annotations)),
+            Annotation.deleted_at.is_(None),
+        )
+    )
+    return dict(rows.tuples().all())
+
+
+def standing_annotations(
+    session: Session, project_id: int, tasks: Collection[int]
+) -> dict[int, int]:
+    """The recorded annotations of these tasks that were not deleted: annotation → task, Label Studio's ids."""
+    rows = session.execute(
+        select(Annotation.label_studio_id, Task.label_studio_id)
+        .join(Task, Task.id == Annotation.task_id)
+        .where(
+            Task.project_id == project_id,
+            Task.label_studio_id == func.any(list(tasks)),
+            Annotation.deleted_at.is_(None),
+        )
+    )
+    return dict(rows.tuples().all())
+
+
+@dataclass(frozen=True)
+class AnnotationRow:
+    """The current state of an annotation without its content, and when that state began."""
+
+    row_id: int
+    label_studio_id: int
+    task_id: int
+    source_created_at: datetime
+    source_updated_at: datetime
+    content_sha256: str
+    ground_truth: bool
+    last_event_id: int
+    occurred_at: datetime
+    updated_by: str | None
+    deleted: bool
+
+
+def annotations_of(
+    session: Session, project_id: int, tasks: Collection[int], label_studio_ids: Collection[int]
+) -> list[AnnotationRow]:
+    """Annotations of these tasks (``tasks.id``), and those with these Label Studio ids, oldest row first."""
+    rows = session.execute(
+        select(
+            Annotation.id,
+            Annotation.label_studio_id,
+            Annotation.task_id,
+            Annotation.source_created_at,
+            Annotation.source_updated_at,
+            Annotation.content_sha256,
+            Annotation.ground_truth,
+            Annotation.last_event_id,
+            AnnotationEvent.occurred_at,
+            Annotation.updated_by,
+            Annotation.deleted_at.is_not(None),
+        )
+        .join(AnnotationEvent, AnnotationEvent.id == Annotation.last_event_id)
+        .where(
+            Annotation.project_id == project_id,
+            (Annotation.task_id == func.any(list(tasks)))
+            | (Annotation.label_studio_id == func.any(list(label_studio_ids))),
+        )
+        .order_by(Annotation.id)
+    )
+    return [AnnotationRow(*row) for row in rows]
+
+
+def marks_of(
+    session: Session, project_id: int, label_studio_ids: Collection[int]
+) -> dict[int, set[tuple[datetime, str]]]:
+    """Every state on record of these annotations, as (updated_at, hash)."""
+    rows = session.execute(
+        select(
+            AnnotationEvent.label_studio_id,
+            func.coalesce(AnnotationEvent.source_updated_at, AnnotationEvent.occurred_at),
+            AnnotationEvent.content_sha256,
+        ).where(
+            AnnotationEvent.project_id == project_id,
+            AnnotationEvent.label_studio_id == func.any(list(label_studio_ids)),
+            AnnotationEvent.kind != "deleted",
+        )
+    )
+    found: dict[int, set[tuple[datetime, str]]] = {}
+    for number, updated, sha256 in rows:
+        found.setdefault(number, set()).add((updated, sha256))
+    return found
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a recorded state said in full."""
+
+    result: list[Any]
+    was_cancelled: bool
+    content_sha256: str
+    lead_time: float | None
+    parent_prediction_id: int | None
+    extraction_id: int | None
+
+
+def contents_of(session: Session, events: Collection[int]) -> dict[int, Content]:
+    """The contents of these states, by event id."""
+    if not events:
+        return {}
+    rows = session.execute(
+        select(
+            AnnotationEvent.id,
+            AnnotationEvent.result,
+            AnnotationEvent.was_cancelled,
+            AnnotationEvent.content_sha256,
+            AnnotationEvent.lead_time,
+            AnnotationEvent.parent_prediction_id,
+            AnnotationEvent.extraction_id,
+        ).where(AnnotationEvent.id == func.any(list(events)))
+    )
+    return {row[0]: Content(row[1] or [], *row[2:]) for row in rows}
+
+
+def known_versions(session: Session, project_id: int, versions: Collection[UUID]) -> set[UUID]:
+    """Those of these document versions that are this project's."""
+    if not versions:
+        return set()
+    return set(
+        session.scalars(
+            select(DocumentVersion.id).where(
+                DocumentVersion.project_id == project_id,
+                DocumentVersion.id == func.any(list(versions)),
+            )
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ExtractionRow:
+    """An extraction of a document version by a model version."""
+
+    id: int
+    document_version_id: UUID
+    model_version: str
+
+
+def extractions_of(session: Session, versions: Collection[UUID]) -> list[ExtractionRow]:
+    """Everything models read from these document versions, oldest first."""
+    if not versions:
+        return []
+    rows = session.execute(
+        select(Extraction.id, Extraction.document_version_id, ModelVersion.name)
+        .join(ModelVersion, ModelVersion.id == Extraction.model_version_id)
+        .where(Extraction.document_version_id == func.any(list(versions)))
+        .order_by(Extraction.id)
+    )
+    return [ExtractionRow(*row) for row in rows]
+
+
+def predictions_of(session: Session, tasks: Collection[int]) -> list[Prediction]:
+    """The predictions recorded for these tasks (``tasks.id``)."""
+    if not tasks:
+        return []
+    return list(
+        session.scalars(
+            select(Prediction)
+            .where(Prediction.task_id == func.any(list(tasks)))
+            .order_by(Prediction.id)
+        )
+    )
+
+
+def values_by_extraction(
+    session: Session, extractions: Collection[int]
+) -> dict[int, list[ExtractionValue]]:
+    """The values of these extractions, each in the order the model gave them."""
+    found: dict[int, list[ExtractionValue]] = {}
+    if extractions:
+        for value in session.scalars(
+            select(ExtractionValue)
+            .where(ExtractionValue.extraction_id == func.any(list(extractions)))
+            .order_by(ExtractionValue.id)
+        ):
+            found.setdefault(value.extraction_id, []).append(value)
+    return found
+
+
+def take_ids(session: Session, table: Table, count: int) -> list[int]:
+    """The next ids of a table, rising; ids that are not used leave a hole, as a rolled back insert does."""
+    if count == 0:
+        return []
+    return list(
+        session.scalars(
+            text(
+                "SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count) ORDER BY 1"
+            ),
+            {"table": table, "count": count},
+        )
+    )
+
+
+def copy_rows(
+    session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Insert rows by COPY, which also takes ids that are otherwise always generated. JSON as ``as_json``."""
+    driver = session.connection().connection.driver_connection
+    assert driver is not None  # noqa: S101 - for the type checker: the session is connected
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with driver.cursor() as cursor, cursor.copy(statement) as out:
+        for row in rows:
+            out.write_row(row)
+
+
+def as_json(value: Any) -> str:
+    """JSON for a jsonb column."""
+    return canonical(value).decode()
+
+
+def as_plain_json(value: Any) -> str:
+    """JSON in the order of its keys, for what is not hashed."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def update_annotations(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set new current states; each row names its ``id``."""
+    if rows:
+        session.execute(update(Annotation), [dict(row) for row in rows])
+
+
+def update_tasks(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Change tasks; each row names its ``id``."""
+    if rows:
+        session.execute(update(Task), [dict(row) for row in rows])

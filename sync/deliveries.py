@@ -1,0 +1,137 @@
+"""Webhook events → what to look at in Label Studio, and the states they witnessed. Pure; no input raises.
+
+An event is first of all a reason to look. Bare ids, unknown kinds, events without content and malformed ones
+are reasons too: where an event does not say what to look at, the whole project is looked through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.reconcile import Witness
+from sync.states import People, Snapshot, Unreadable, number_of, read_annotation, read_bare_task
+
+CREATED, CREATED_MANY, UPDATED = "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"
+ANNOTATIONS_DELETED, TASKS_DELETED = "ANNOTATIONS_DELETED", "TASKS_DELETED"
+# Singular spellings are not sent by 1.23; other releases and other tools do.
+_ANNOTATIONS = {CREATED, CREATED_MANY, UPDATED, "ANNOTATIONS_UPDATED"}
+_DELETED_ANNOTATIONS = {ANNOTATIONS_DELETED, "ANNOTATION_DELETED"}
+_TASKS = {"TASKS_CREATED", "TASK_CREATED", "TASKS_UPDATED", "TASK_UPDATED"}
+_DELETED_TASKS = {TASKS_DELETED, "TASK_DELETED"}
+_PROJECT = {"PROJECT_CREATED", "PROJECT_UPDATED", "PROJECT_DELETED"}
+_NOTHING = {"LABEL_LINK_CREATED", "LABEL_LINK_UPDATED", "LABEL_LINK_DELETED"}
+KNOWN = _ANNOTATIONS | _DELETED_ANNOTATIONS | _TASKS | _DELETED_TASKS | _PROJECT | _NOTHING
+
+
+@dataclass
+class Reasons:
+    """What some deliveries ask for; ids are Label Studio's."""
+
+    tasks: set[int] = field(default_factory=set)
+    """To fetch."""
+    deleted_tasks: dict[int, int] = field(default_factory=dict)
+    """Id → delivery that says it is gone."""
+    deleted_annotations: dict[int, int] = field(default_factory=dict)
+    witnesses: dict[int, list[Witness]] = field(default_factory=dict)
+    """By task."""
+    told_tasks: dict[int, Snapshot] = field(default_factory=dict)
+    """Tasks as events carried them, for those that are gone before anybody could fetch them."""
+    sweep: bool = False
+    """Look for deletions."""
+    catch_up: bool = False
+    project: bool = False
+    """Look whether the project is still there."""
+    notes: dict[int, str] = field(default_factory=dict)
+    """Delivery → what was special about it."""
+
+
+def read_delivery(
+    reasons: Reasons, delivery_id: int, action: str, payload: Mapping[str, Any], people: People
+) -> None:
+    """Add what one delivery asks for."""
+    if action in _ANNOTATIONS:
+        _annotations(reasons, delivery_id, payload, people)
+    elif action in _DELETED_ANNOTATIONS:
+        found = _ids(payload, "annotations", "annotation")
+        reasons.deleted_annotations |= dict.fromkeys(found, delivery_id)
+        _unless(found, reasons, delivery_id)
+    elif action in _TASKS:
+        found = _ids(payload, "tasks", "task")
+        reasons.tasks |= found
+        _unless(found, reasons, delivery_id)
+    elif action in _DELETED_TASKS:
+        found = _ids(payload, "tasks", "task")
+        reasons.deleted_tasks |= dict.fromkeys(found, delivery_id)
+        # Deletions come in hundreds, and other tasks may have inherited annotations.
+        reasons.sweep = True
+        _unless(found, reasons, delivery_id)
+    elif action in _PROJECT:
+        reasons.project = True
+    elif action not in _NOTHING:
+        reasons.notes[delivery_id] = (
+            f"Events of the kind {action!r} are not known; the project was looked through."
+        )
+        reasons.catch_up = reasons.sweep = True
+
+
+def _annotations(
+    reasons: Reasons, delivery_id: int, payload: Mapping[str, Any], people: People
+) -> None:
+    rows, tasks = _list(payload, "annotation", "annotations"), _list(payload, "task", "tasks")
+    problems: list[str] = []
+    told: dict[int, Snapshot] = {}
+    for row in tasks:
+        try:
+            task = read_bare_task(row)
+        except Unreadable as error:
+            problems.append(str(error))
+            continue
+        told[task.id] = task
+    for row in rows:
+        number = number_of(row.get("task")) if isinstance(row, Mapping) else None
+        if number is None and len(told) == 1:
+            number = next(iter(told))
+        if number is None:
+            problems.append("An annotation names no task.")
+            continue
+        reasons.tasks.add(number)
+        try:
+            state = read_annotation(row, people)
+        except Unreadable as error:
+            problems.append(str(error))
+            continue
+        reasons.witnesses.setdefault(number, []).append(Witness(state, delivery_id))
+    reasons.tasks |= told.keys()
+    reasons.told_tasks |= told
+    if not rows and not told:
+        problems.append("The event names no annotation and no task.")
+    if problems:
+        reasons.notes[delivery_id] = (
+            " ".join(dict.fromkeys(problems)) + " The project was looked through."
+        )
+        reasons.catch_up = True
+
+
+def _unless(found: set[int], reasons: Reasons, delivery_id: int) -> None:
+    """An event without ids, as with ``send_payload`` off, still says that something happened."""
+    if not found:
+        reasons.catch_up = reasons.sweep = True
+        reasons.notes[delivery_id] = "The event names no ids; the project was looked through."
+
+
+def _ids(payload: Mapping[str, Any], *keys: str) -> set[int]:
+    numbers = (number_of(row) for row in _list(payload, *keys))
+    return {number for number in numbers if number is not None}
+
+
+def _list(payload: Mapping[str, Any], *keys: str) -> list[Any]:
+    """The rows under the first of ``keys`` that is there; one row may come without a list."""
+    for key in keys:
+        value = payload.get(key)
+        if isinstance(value, list):
+            return value
+        if value is not None:
+            return [value]
+    return []

@@ -21,3 +21,5 @@ accesslog = None
 errorlog = "-"
 # Label Studio calls /ml/<secret>/…: addresses never reach a log.
 capture_output = False
+# It would lie in the home folder, one for all stacks of a user; the supervisor is who controls us.
+control_socket_disable = True

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
+import numpy as np
+
 from ml_backend.extraction.fields import FieldSpec, FieldType, PageLike
 from ml_backend.extraction.geometry import Layout
 from ml_backend.extraction.normalize import fold
@@ -229,9 +231,23 @@ def find_phrases(
     for entry in book:
         firsts[entry[0]] = max(firsts.get(entry[0], 0), len(entry))
     found: list[Occurrence] = []
-    for segment in layout.segments:
-        found.extend(_in_segment(page.texts, [int(i) for i in segment], book, firsts))
+    for run in _runs_opened_by(page.texts, layout, firsts):
+        found.extend(_in_segment(page.texts, run, book, firsts))
     return found
+
+
+def _runs_opened_by(
+    texts: Sequence[str], layout: Layout, firsts: Mapping[str, int]
+) -> list[list[int]]:
+    """The segments that hold a word a known phrase begins with; most of a page holds none."""
+    opens = np.fromiter(
+        (any(token in firsts for token in tokens_of(text)) for text in texts), bool, len(texts)
+    )
+    wanted = np.unique(layout.segment[opens])
+    own = layout.segment[layout.order]
+    starts = np.searchsorted(own, wanted).tolist()
+    ends = np.searchsorted(own, wanted, side="right").tolist()
+    return [layout.order[a:b].tolist() for a, b in zip(starts, ends, strict=True)]
 
 
 def _in_segment(

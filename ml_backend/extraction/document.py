@@ -129,25 +129,20 @@ def _page_tokens(
     )
     fonts = np.asarray(page.fonts[:MOST_TOKENS], dtype=np.intp)
     styles = bold[np.minimum(fonts, len(bold) - 1)]
-    texts: list[str] = []
-    word: list[int] = []
-    cut: list[tuple[int, int]] = []
-    whole = True
-    for i, text in enumerate(words):
-        if not text or text.isspace():
-            whole = False
-            continue
-        found = pieces(text) if len(text) > 3 else ((0, len(text)),)
-        whole &= len(found) == 1
-        for piece in found:
-            texts.append(text[piece[0] : piece[1]])
-            word.append(i)
-            cut.append(piece)
-    index = np.asarray(word, dtype=np.intp)
-    cuts = np.asarray(cut, dtype=np.intp).reshape(-1, 2)
+    found = [pieces(text) for text in words]
+    lengths = np.asarray([len(text) for text in words], dtype=np.intp)
+    whole = all(len(cuts) == 1 for cuts in found)
+    if whole:
+        texts = list(words)
+        index = np.arange(len(words), dtype=np.intp)
+        cuts = np.stack((np.zeros(len(words), dtype=np.intp), lengths), axis=1)
+    else:
+        texts = [text[a:b] for text, cuts in zip(words, found, strict=True) for a, b in cuts]
+        index = np.repeat(np.arange(len(words)), [len(cuts) for cuts in found])
+        cuts = np.asarray([piece for cuts in found for piece in cuts], dtype=np.intp).reshape(-1, 2)
     box = boxes[index]
     if not whole:
-        length = np.asarray([max(len(words[i]), 1) for i in word], dtype=np.float64)
+        length = np.maximum(lengths[index], 1).astype(np.float64)
         width = box[:, 2] - box[:, 0]
         box = box.copy()
         left = box[:, 0].copy()

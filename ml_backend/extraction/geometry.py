@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,15 +79,31 @@ class Layout:
     """The words of a page put into lines and segments.
 
     `order` lists word indices line by line, left to right. `line` and `segment` are indexed by the
-    word's own index; a segment is a run of words in a line without a wide gap. `lines` and
-    `segments` list the word indices of each.
+    word's own index; a segment is a run of words in a line without a wide gap.
     """
 
     order: IntArray
     line: IntArray
     segment: IntArray
-    lines: tuple[IntArray, ...]
-    segments: tuple[IntArray, ...]
+
+    @cached_property
+    def lines(self) -> tuple[IntArray, ...]:
+        """The word indices of each line."""
+        return _runs(self.order, self.line)
+
+    @cached_property
+    def segments(self) -> tuple[IntArray, ...]:
+        """The word indices of each segment."""
+        return _runs(self.order, self.segment)
+
+
+def _runs(order: IntArray, group: IntArray) -> tuple[IntArray, ...]:
+    if not len(order):
+        return ()
+    own = group[order]
+    ends = [*(np.flatnonzero(own[1:] != own[:-1]) + 1).tolist(), len(order)]
+    starts = [0, *ends[:-1]]
+    return tuple(order[i:j] for i, j in zip(starts, ends, strict=True))
 
 
 def lay_out(boxes: NDArray[np.float32], gap: float = 1.2) -> Layout:
@@ -96,25 +113,27 @@ def lay_out(boxes: NDArray[np.float32], gap: float = 1.2) -> Layout:
     line = np.zeros(n, dtype=np.intp)
     segment = np.zeros(n, dtype=np.intp)
     if n == 0:
-        return Layout(np.zeros(0, dtype=np.intp), line, segment, (), ())
+        return Layout(np.zeros(0, dtype=np.intp), line, segment)
     height = np.maximum(b[:, 3] - b[:, 1], 1.0)
     middle = (b[:, 1] + b[:, 3]) / 2
     centre, tall = middle.tolist(), height.tolist()
     current, line_middle, line_height, count = -1, -1e9, 1.0, 0
-    for i in np.argsort(middle, kind="stable").tolist():
-        if centre[i] - line_middle > 0.5 * min(tall[i], line_height) + 0.5:
-            current, line_middle, line_height, count = current + 1, centre[i], tall[i], 1
+    by_height = np.argsort(middle, kind="stable")
+    numbers = [0] * n
+    for k, i in enumerate(by_height.tolist()):
+        y, h = centre[i], tall[i]
+        if y - line_middle > 0.5 * min(h, line_height) + 0.5:
+            current, line_middle, line_height, count = current + 1, y, h, 1
         else:
-            line_middle = (line_middle * count + centre[i]) / (count + 1)
-            line_height = (line_height * count + tall[i]) / (count + 1)
+            line_middle = (line_middle * count + y) / (count + 1)
+            line_height = (line_height * count + h) / (count + 1)
             count += 1
-        line[i] = current
+        numbers[k] = current
+    line[by_height] = numbers
     order = np.lexsort((b[:, 0], line)).astype(np.intp)
     same = line[order][1:] == line[order][:-1]
     left, right = order[:-1], order[1:]
     wide = b[right, 0] - b[left, 2] > gap * np.minimum(height[left], height[right])
     breaks = np.concatenate(([0], np.cumsum(~same | wide)))
     segment[order] = breaks
-    lines = np.split(order, np.flatnonzero(~same) + 1)
-    segments = np.split(order, np.flatnonzero(~same | wide) + 1)
-    return Layout(order, line, segment, tuple(lines), tuple(segments))
+    return Layout(order, line, segment)

@@ -10,6 +10,7 @@ import datetime
 import math
 import re
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 
@@ -84,8 +85,14 @@ _RANGE = re.compile(
 _TRIM = ".,;:!?'\"()[]{}*#"
 
 
+@lru_cache(maxsize=200_000)
 def pieces(text: str) -> tuple[tuple[int, int], ...]:
-    """Cut points of words glued together on paper: "02/11/20-02/12/20", "Flight:02/11/20"."""
+    """Cut points of words glued together on paper: "02/11/20-02/12/20", "Flight:02/11/20".
+
+    Nothing for a blank word.
+    """
+    if not text or text.isspace():
+        return ()
     if len(text) > LONGEST_WORD:
         return ((0, len(text)),)
     cuts = [0]

@@ -18,6 +18,7 @@ from db import documents as record
 from db import extractions, jobs
 from db.extractions import READABLE
 from db.json_values import digest, storable
+from db.label_studio import LabelStudioError, NotFound
 from db.models import (
     Document,
     DocumentVersion,
@@ -246,6 +247,7 @@ def _task(
             schema_version=project.schema_version,
             specs=specs,
             switches=open_page(services.settings, project=project.label_studio_id or 0),
+            language=str(project.settings.get("language", "en")),
         ),
         _confidences(values),
     )
@@ -318,28 +320,37 @@ def _push(
 ) -> None:
     """Write the stored extractions of these tasks to Label Studio; ``project``: Label Studio's id."""
     found = stored(services, predictor, [task.document_version_id for task in batch])
-    shown = [
-        (task, *found[task.document_version_id])
+    shown = {
+        task.label_studio_id: (task.task_id, *found[task.document_version_id])
         for task in batch
         if task.document_version_id in found
-    ]
+    }
     rows = [
         {
-            "task": task.label_studio_id,
+            "task": number,
             "result": prediction.result,
             "score": prediction.score,
             "model_version": predictor.name,
         }
-        for task, _, prediction in shown
-        if not (again and _shows(services, task.label_studio_id, predictor.name))
+        for number, (_, _, prediction) in shown.items()
+        if not (again and predictor.name in (_versions_shown(services, number) or ()))
     ]
-    if rows:
-        services.label_studio.create_predictions(project, rows)
+    try:
+        _write(services, project, rows)
+    except LabelStudioError as error:
+        # One task that was deleted, and that the mirror has not missed yet, makes Label Studio refuse them all.
+        gone = (
+            set() if error.passing else {n for n in shown if _versions_shown(services, n) is None}
+        )
+        if not gone:
+            raise
+        _write(services, project, [row for row in rows if row["task"] not in gone])
+        shown = {number: one for number, one in shown.items() if number not in gone}
     with services.sessions.begin() as session:
-        for task, extraction_id, prediction in shown:
+        for task_id, extraction_id, prediction in shown.values():
             extractions.record_prediction(
                 session,
-                task_id=task.task_id,
+                task_id=task_id,
                 extraction_id=extraction_id,
                 model_version=predictor.name,
                 result_sha256=digest(storable(prediction.result)),
@@ -347,10 +358,18 @@ def _push(
             )
 
 
-def _shows(services: Services, task: int, model: str) -> bool:
-    """Whether Label Studio has a prediction of this model version for this task."""
-    predictions = services.label_studio.task(task).get("predictions", ())
-    return any(prediction.get("model_version") == model for prediction in predictions)
+def _write(services: Services, project: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        services.label_studio.create_predictions(project, rows)
+
+
+def _versions_shown(services: Services, task: int) -> set[str] | None:
+    """The model versions Label Studio has predictions of for this task; None if the task is gone."""
+    try:
+        predictions = services.label_studio.task(task).get("predictions", ())
+    except NotFound:
+        return None
+    return {str(prediction.get("model_version")) for prediction in predictions}
 
 
 def _next(session: Session, kind: str, version: DocumentVersion) -> Job:

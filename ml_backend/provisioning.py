@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.errors import RecordError
+from db.extractions import READABLE
 from db.jobs import enqueue
 from db.label_studio import Forbidden, LabelStudioError, NotFound
-from db.models import DocumentVersion, Project, ReadingState, Task, WebhookDelivery
+from db.models import DocumentVersion, Project, Task, WebhookDelivery
 from db.nudges import nudge
 from db.projects import by_title, ensure_project, schema_of, set_schema, set_settings
 from ml_backend.auth import SECRET_HEADER
@@ -68,6 +70,12 @@ def provision(
         return report
     project_ls = int(row["id"])
     report.label_studio_id = project_ls
+    if not dry_run:
+        # Before the backend is connected: Label Studio then asks it about this very project.
+        with services.sessions.begin() as session:
+            stored = session.get_one(Project, project.id)
+            stored.label_studio_url = services.settings.label_studio_url
+            stored.label_studio_id = project_ls
     backend_id = _ml_backend(services, project_ls, report, dry_run)
     webhook_id = _webhook(services, project_ls, report, dry_run)
     _served_files(services, project_ls, report, dry_run)
@@ -75,17 +83,15 @@ def provision(
         return report
     with services.sessions.begin() as session:
         stored = session.get_one(Project, project.id)
-        stored.label_studio_url = services.settings.label_studio_url
-        stored.label_studio_id = project_ls
         stored.ml_backend_id = backend_id
         stored.webhook_id = webhook_id
         stored.label_config = label_config(schema.rows, schema.language)
         live = ensure_live(session, project.id, by=by)
-        waiting = _waiting_documents(session, project.id)
+        waiting = ask_for_tasks(session, project.id)
     report.model_version = live.name
     # Label Studio sets the version to the backend's title when one is added; tasks are ordered by it.
-    if services.label_studio.project(project_ls).get("model_version") != live.name:
-        services.label_studio.set_model_version(project_ls, live.name)
+    shown = services.label_studio.project(project_ls).get("model_version")
+    if shown != live.name and services.label_studio.set_model_version(project_ls, live.name):
         report.changes.append(f"set the model version to {live.name}")
     nudge(services.redis, waiting)
     _round_trip(services, project_ls)
@@ -290,20 +296,22 @@ def _served_files(services: Services, project: int, report: Report, dry_run: boo
         ) from error
 
 
-def _waiting_documents(session: Session, project_id: int) -> list[Any]:
-    """Jobs for documents that were read before Label Studio was there to show them."""
-    shown = select(Task.id).where(Task.document_version_id == DocumentVersion.id).exists()
+def ask_for_tasks(session: Session, project_id: int) -> list[UUID]:
+    """Jobs for documents that were read while Label Studio was not there to show them."""
+    shown = select(Task.id).where(
+        Task.document_version_id == DocumentVersion.id, Task.deleted_at.is_(None)
+    )
     versions = session.scalars(
         select(DocumentVersion.id).where(
             DocumentVersion.project_id == project_id,
-            DocumentVersion.state.in_((ReadingState.READ, ReadingState.NEEDS_OCR)),
-            ~shown,
+            DocumentVersion.state.in_(READABLE),
+            ~shown.exists(),
         )
     )
     return [
         enqueue(
             session,
-            kind="extract_document",
+            kind="publish_task",
             subject=str(version),
             project_id=project_id,
             created_by="provisioning",

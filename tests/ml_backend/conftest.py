@@ -40,8 +40,15 @@ def make_settings(**values: object) -> Settings:
 
 
 @pytest.fixture
-def services(session_factory: SessionFactory, blobs: BlobStore, redis: Redis) -> Services:
+def services(
+    session_factory: SessionFactory,
+    blobs: BlobStore,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Services:
     """Services inside the test's transaction; Label Studio cannot be reached."""
+    # One connection serves the whole test: the thread that renews leases must stay away from it.
+    monkeypatch.setattr("ml_backend.jobs.RENEW_SECONDS", 3600.0)
     return Services(
         settings=make_settings(),
         sessions=session_factory,

@@ -65,11 +65,14 @@ bench: install-dev ## the figures of docs/benchmarks.md, each with the command t
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11
 LABEL_STUDIO := label-studio==1.23.2
+# The package imports redis and rq without saying so.
+LABEL_STUDIO_ML := label-studio-ml==1.0.9\nredis\nrq
 
 lock: $(VENV)/.uv ## make the lock files anew from pyproject.toml
 	$(COMPILE) --extra local --group build pyproject.toml -o requirements.lock
 	$(COMPILE) --extra local --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	echo "$(LABEL_STUDIO)" | $(COMPILE) - -o requirements-label-studio.lock
+	printf '$(LABEL_STUDIO)\n' | $(COMPILE) - -o requirements-label-studio.lock
+	printf '$(LABEL_STUDIO_ML)\n' | $(COMPILE) - -o requirements-label-studio-ml.lock
 
 clean: ## remove the environments and caches (never the state folder)
 	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -75,7 +75,8 @@ def _read(channel: socket.socket, request: Request, data: bytes) -> None:
             frames.STAGE,
             {"page": number, "width": width, "height": height, "draw": draw},
         )
-        frames.send(channel, frames.PAGE, to_bytes(source.read(number, draw=draw)))
+        page = source.read(number, draw=draw, picture=request.pictures)
+        frames.send(channel, frames.PAGE, to_bytes(page))
     frames.send(channel, frames.DONE, b"")
 
 
@@ -86,13 +87,15 @@ def open_source(data: bytes, media_type: str, languages: str, limits: Limits) ->
     try:
         return PdfSource(data, languages, limits)
     except PdfRefused:
-        pass
+        problem = DocumentError(
+            "damaged", "The file is damaged and cannot be opened as a PDF; export or scan it again."
+        )
+    except DocumentError as error:
+        problem = error  # pdfium also asks for a password where a damaged file only seems encrypted
     try:
         return PlumberSource(data, limits)
     except fallback.FallbackFailed:
-        raise DocumentError(
-            "damaged", "The file is damaged and cannot be opened as a PDF; export or scan it again."
-        ) from None
+        raise problem from None
 
 
 def _limit(limits: Limits) -> None:

@@ -26,6 +26,8 @@ class Request:
     media_type: str
     languages: str
     limits: Limits
+    pictures: bool = True
+    """False: nobody wants the page pictures."""
     first: int = 0
     undrawn: int = -1
     """A page whose picture is left white, because drawing it had to be stopped."""

@@ -12,8 +12,8 @@ from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.limits import Limits
 from ml_backend.reading.page_image import DPI, blank, dots_for, encode, ink_of
 from ml_backend.reading.page_read import PageRead, Warned
-from ml_backend.reading.pdf_source import page_words
 from ml_backend.reading.scans import read_scan, turned
+from ml_backend.reading.word_table import page_words
 
 _LONG_SIDE = 842.0
 """Points of a page's long side (A4) where the file does not say how large it is."""
@@ -55,21 +55,21 @@ class ImageSource:
         points = 72 / self._dpi()
         return wide * points, high * points
 
-    def read(self, number: int, *, draw: bool) -> PageRead:
+    def read(self, number: int, *, draw: bool, picture: bool) -> PageRead:
         self._go_to(number)
         dpi = self._dpi()
-        picture = _flat(self._load(number))
+        scan = _flat(self._load(number))
         limit = min(self._limits.page_pixels, 25_000_000)
-        if picture.width * picture.height > limit:
-            shrink = (limit / (picture.width * picture.height)) ** 0.5
+        if scan.width * scan.height > limit:
+            shrink = (limit / (scan.width * scan.height)) ** 0.5
             dpi *= shrink
-            picture = picture.resize(
-                (max(1, int(picture.width * shrink)), max(1, int(picture.height * shrink))),
+            scan = scan.resize(
+                (max(1, int(scan.width * shrink)), max(1, int(scan.height * shrink))),
                 Image.Resampling.BOX,
             )
-        scanned = read_scan(lambda: picture.convert("L"), dpi, self._languages, self._limits)
-        picture = turned(picture, scanned.quarter_turns)
-        width, height = picture.width * 72 / dpi, picture.height * 72 / dpi
+        scanned = read_scan(lambda: scan.convert("L"), dpi, self._languages, self._limits)
+        scan = turned(scan, scanned.quarter_turns)
+        width, height = scan.width * 72 / dpi, scan.height * 72 / dpi
         warnings = [
             Warned(code, number, f"Page {number + 1} {message}")
             for code, message in scanned.problems
@@ -86,9 +86,9 @@ class ImageSource:
         shown = dots_for(width, height, DPI, self._limits.page_pixels)
         if dpi > shown:
             size = (max(1, round(width * shown / 72)), max(1, round(height * shown / 72)))
-            smaller = picture.resize(size, Image.Resampling.BOX)
+            smaller = scan.resize(size, Image.Resampling.BOX)
         else:
-            smaller = picture
+            smaller = scan
         return PageRead(
             words=page_words(
                 number,
@@ -100,7 +100,7 @@ class ImageSource:
                 ink_of(smaller.convert("L"), width, height),
             ),
             image=encode(number, smaller, photo=True)
-            if draw
+            if picture
             else blank(number, width, height, self._limits.page_pixels),
             warnings=tuple(warnings),
             needs_ocr=scanned.needs_ocr,

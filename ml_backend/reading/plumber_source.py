@@ -34,5 +34,5 @@ class PlumberSource:
     def size(self, number: int) -> tuple[float, float]:
         return 0.0, 0.0
 
-    def read(self, number: int, *, draw: bool) -> PageRead:
+    def read(self, number: int, *, draw: bool, picture: bool) -> PageRead:
         return plumber_page(self._data, number, self._limits, [])

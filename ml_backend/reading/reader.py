@@ -6,7 +6,8 @@ import json
 import signal
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from db.words import PageWords, make_page
@@ -19,7 +20,7 @@ from ml_backend.reading.media import MEDIA_TYPES, sniff
 from ml_backend.reading.page_image import blank
 from ml_backend.reading.page_read import PageRead, Warned, from_bytes
 
-__all__ = ["DocumentError", "ReadResult", "read_document"]
+__all__ = ["DocumentError", "ReadResult", "read_document", "read_file"]
 
 
 @dataclass(frozen=True)
@@ -41,27 +42,61 @@ def read_document(
     ocr_languages: str = "por+eng",
     on_page: Callable[[PageRead], None] = lambda page: None,
     limits: Limits | None = None,
+    pictures: bool = True,
 ) -> ReadResult:
     """Read a PDF, PNG, JPEG or TIFF in a process of its own; ``on_page`` is called in page order as pages arrive.
 
     Raises DocumentError for whatever is wrong with the document. A page that has to be stopped is left without
-    words and said so in a warning; the others are kept.
+    words and said so in a warning; the others are kept. Without ``pictures`` the page pictures are white, which
+    saves most of the time.
     """
     limits = limits or Limits()
-    _check(data, media_type, limits)
-    reading = _Reading(data, media_type, ocr_languages, limits, on_page)
-    return reading.run()
+    _check_size(len(data), limits)
+    _check_type(data, media_type)
+    request = Request(media_type, ocr_languages, limits, pictures)
+    return _Reading(data, request, on_page).run()
 
 
-def _check(data: bytes, media_type: str, limits: Limits) -> None:
-    if not data:
+def read_file(
+    path: Path,
+    *,
+    ocr_languages: str = "por+eng",
+    on_page: Callable[[PageRead], None] = lambda page: None,
+    limits: Limits | None = None,
+    pictures: bool = True,
+) -> ReadResult:
+    """``read_document`` of a file, whose first bytes say what it is."""
+    limits = limits or Limits()
+    try:
+        # A file that is too large is not even loaded.
+        _check_size(path.stat().st_size, limits)
+        data = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(
+            "not_opened", f"The file cannot be opened ({error.strerror or 'no reason given'})."
+        ) from error
+    return read_document(
+        data,
+        media_type=sniff(data) or "",
+        ocr_languages=ocr_languages,
+        on_page=on_page,
+        limits=limits,
+        pictures=pictures,
+    )
+
+
+def _check_size(size: int, limits: Limits) -> None:
+    if size == 0:
         raise DocumentError("empty", "The file is empty; upload it again.")
-    if len(data) > limits.file_bytes:
+    if size > limits.file_bytes:
         raise DocumentError(
             "too_large",
-            f"The file has {len(data) / MIB:.1f} MB; the limit is {limits.file_bytes / MIB:.0f} MB "
+            f"The file has {size / MIB:.1f} MB; the limit is {limits.file_bytes / MIB:g} MB "
             "(FIELDLOOP_MAX_FILE_MB). Split it or scan it at 300 dpi, or raise the limit.",
         )
+
+
+def _check_type(data: bytes, media_type: str) -> None:
     found = sniff(data)
     if found is None or media_type not in MEDIA_TYPES:
         raise DocumentError(
@@ -86,18 +121,10 @@ class _Stop:
 class _Reading:
     """The state of one document across the processes that read it."""
 
-    def __init__(
-        self,
-        data: bytes,
-        media_type: str,
-        languages: str,
-        limits: Limits,
-        on_page: Callable[[PageRead], None],
-    ) -> None:
+    def __init__(self, data: bytes, request: Request, on_page: Callable[[PageRead], None]) -> None:
         self._data = data
-        self._media_type = media_type
-        self._languages = languages
-        self._limits = limits
+        self._request = request
+        self._limits = request.limits
         self._on_page = on_page
         self._pages: list[PageWords] = []
         self._warnings: list[Warned] = []
@@ -134,9 +161,7 @@ class _Reading:
 
     def _converse(self, undrawn: int) -> _Stop | None:
         """One reading process, from the first page that is missing; None if it came to the end."""
-        request = Request(
-            self._media_type, self._languages, self._limits, len(self._pages), undrawn
-        )
+        request = replace(self._request, first=len(self._pages), undrawn=undrawn)
         done = False
         with closing(guard.converse(request, self._data)) as conversation:
             for kind, payload in conversation:

@@ -23,6 +23,6 @@ class Source(Protocol):
         """A page's size as displayed, in points, before anything else of it is looked at."""
         ...
 
-    def read(self, number: int, *, draw: bool) -> PageRead:
-        """A page; ``draw`` False leaves its picture white."""
+    def read(self, number: int, *, draw: bool, picture: bool) -> PageRead:
+        """A page; without ``draw`` nothing is drawn, without ``picture`` no picture is made of what is drawn."""
         ...

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.words import WordSource
+from db.words import PageWords, WordSource
+from ml_backend.reading.fallback import PlumberWords
 from ml_backend.reading.frame import Frame
 from ml_backend.reading.ocr import OcrWords
 from ml_backend.reading.text_layer import TextLayer
@@ -89,6 +90,18 @@ def from_ocr(words: OcrWords, points_per_pixel: tuple[float, float]) -> WordTabl
     )
 
 
+def from_plumber(found: PlumberWords, frame: Frame | None = None) -> WordTable:
+    """pdfplumber's words; ``frame`` if it is not to be the one pdfplumber found."""
+    return table(
+        found.texts,
+        (frame or found.frame).display(found.boxes),
+        WordSource.TEXT,
+        sizes=found.sizes,
+        fonts=found.fonts,
+        font_names=found.font_names,
+    )
+
+
 def on_page(words: WordTable, width: float, height: float) -> tuple[WordTable, int]:
     """The words that show on a page of this size, their boxes cut at its edges, and how many do not show."""
     middle = (words.boxes[:, :2] + words.boxes[:, 2:]) / 2
@@ -97,6 +110,14 @@ def on_page(words: WordTable, width: float, height: float) -> tuple[WordTable, i
     kept = words if inside.size == len(words) else words.take(inside)
     edges = [width, height, width, height]
     return replace(kept, boxes=kept.boxes.clip(0, edges)), len(words) - len(kept)
+
+
+def not_under(words: WordTable, boxes: NDArray[np.float64], source: WordSource) -> WordTable:
+    """Without the words of one source whose centre lies in one of the boxes."""
+    middle = (words.boxes[:, None, :2] + words.boxes[:, None, 2:]) / 2
+    under = ((middle >= boxes[:, :2]) & (middle <= boxes[:, 2:])).all(axis=2).any(axis=1)
+    under &= words.sources == source
+    return words.take(np.flatnonzero(~under)) if under.any() else words
 
 
 def merged(words: WordTable, fields: WordTable) -> WordTable:
@@ -128,3 +149,30 @@ def _place(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> float:
         return float(before[boxes[before, 2].argmax()]) + 0.5
     above = np.flatnonzero(boxes[:, 3] <= box[1])
     return float(above[boxes[above, 3].argmax()]) + 0.5 if above.size else -0.5
+
+
+def page_words(
+    number: int,
+    width: float,
+    height: float,
+    words: WordTable,
+    rulings: NDArray[np.float64],
+    cover: float,
+    ink: NDArray[np.uint8] | None,
+) -> PageWords:
+    """The stored value of a page."""
+    return PageWords(
+        number=number,
+        width=width,
+        height=height,
+        texts=words.texts,
+        boxes=words.boxes.astype(np.float32),
+        font_names=words.font_names,
+        fonts=words.fonts.astype(np.uint16),
+        sizes=words.sizes.astype(np.float32),
+        sources=words.sources,
+        confidences=words.confidences.astype(np.float32),
+        rulings=rulings.astype(np.float32),
+        image_cover=cover,
+        ink=ink,
+    )

@@ -1,0 +1,198 @@
+"""Reading, measured beside pdfplumber on the same files in one run: ``make bench-read``.
+
+CPU time of this process, the two readers taking turns on every file, the median of the repeats. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import io
+import logging
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pdfplumber
+import pypdfium2.raw as raw
+
+from db.words import WordSource, make_page, pack, snap, unpack
+from ml_backend.reading.limits import Limits
+from ml_backend.reading.page_image import DPI, dots_for, encode
+from ml_backend.reading.page_objects import image_cover
+from ml_backend.reading.pdf_pages import PdfPages
+from ml_backend.reading.word_table import from_text_layer, on_page
+
+CORPUS = Path(__file__).parents[2] / "shared" / "pdf" / "corpus"
+MOST_PAGES = 60
+FEWEST_WORDS = 20
+
+
+def fieldloop_words(data: bytes) -> list[int]:
+    """Words of each page, with boxes as displayed, fonts and sizes."""
+    counts = []
+    pdf = PdfPages(data)
+    for number in range(min(len(pdf), MOST_PAGES)):
+        with pdf.page(number) as page:
+            if page is None:
+                continue
+            with page.text() as layer:
+                words, _ = on_page(
+                    from_text_layer(layer, page.frame, WordSource.TEXT),
+                    page.frame.width,
+                    page.frame.height,
+                )
+        counts.append(len(words))
+    pdf.close()
+    return counts
+
+
+def plumber_words(data: bytes) -> list[int]:
+    counts = []
+    with pdfplumber.open(io.BytesIO(data)) as pdf:
+        for page in pdf.pages[:MOST_PAGES]:
+            counts.append(len(page.extract_words(extra_attrs=["fontname", "size"])))
+            page.close()
+    return counts
+
+
+def pdfium_alone(data: bytes) -> list[int]:
+    """The limit: load pages and their text, look at nothing."""
+    counts = []
+    document = raw.FPDF_LoadMemDocument64(data, len(data), None)
+    for number in range(min(raw.FPDF_GetPageCount(document), MOST_PAGES)):
+        page = raw.FPDF_LoadPage(document, number)
+        if page:
+            text = raw.FPDFText_LoadPage(page)
+            counts.append(raw.FPDFText_CountChars(text))
+            raw.FPDFText_ClosePage(text)
+            raw.FPDF_ClosePage(page)
+    raw.FPDF_CloseDocument(document)
+    return counts
+
+
+READERS: dict[str, Callable[[bytes], list[int]]] = {
+    "fieldloop": fieldloop_words,
+    "pdfium alone": pdfium_alone,
+    "pdfplumber": plumber_words,
+}
+
+
+@dataclass
+class Timed:
+    """A file: its pages and words by us, and the CPU seconds of each reader."""
+
+    path: Path
+    pages: int
+    words: int
+    seconds: dict[str, float]
+
+
+def measure(paths: list[Path], repeats: int) -> list[Timed]:
+    timed = []
+    for path in paths:
+        data = path.read_bytes()
+        try:
+            counts = {name: read(data) for name, read in READERS.items()}
+        except Exception:  # noqa: BLE001  a file that one of them refuses cannot be compared
+            continue
+        if min(sum(counts["fieldloop"]), sum(counts["pdfplumber"])) < FEWEST_WORDS:
+            continue
+        times: dict[str, list[float]] = {name: [] for name in READERS}
+        for _ in range(repeats):
+            for name, read in READERS.items():
+                gc.collect()
+                start = time.process_time()
+                read(data)
+                times[name].append(time.process_time() - start)
+        seconds = {name: statistics.median(found) for name, found in times.items()}
+        timed.append(Timed(path, len(counts["fieldloop"]), sum(counts["fieldloop"]), seconds))
+        print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return timed
+
+
+def speed_rows(timed: list[Timed]) -> Iterator[str]:
+    pages = sum(file.pages for file in timed)
+    total = {name: sum(file.seconds[name] for file in timed) for name in READERS}
+    yield f"{len(timed)} files, {pages} pages, {sum(file.words for file in timed)} words."
+    yield ""
+    yield "| reader | pages/s (CPU) | × pdfplumber, sum | × pdfplumber, median file | ms/page |"
+    yield "|---|---|---|---|---|"
+    for name in READERS:
+        ratios = [file.seconds["pdfplumber"] / file.seconds[name] for file in timed]
+        yield (
+            f"| {name} | {pages / total[name]:.0f} | {total['pdfplumber'] / total[name]:.1f} "
+            f"| {statistics.median(ratios):.1f} | {1000 * total[name] / pages:.2f} |"
+        )
+
+
+def image_rows(paths: list[Path]) -> Iterator[str]:
+    """Page pictures at 150 dpi, up to two pages of each file."""
+    took: dict[str, list[tuple[float, float, float]]] = {"image/png": [], "image/jpeg": []}
+    for path in paths:
+        try:
+            pdf = PdfPages(path.read_bytes())
+        except Exception:  # noqa: BLE001  broken files are part of the corpus
+            continue
+        for number in range(min(len(pdf), 2)):
+            with pdf.page(number) as page:
+                if page is None:
+                    continue
+                frame = page.frame
+                cover = image_cover(page.objects(), frame)
+                start = time.process_time()
+                picture = page.render(
+                    dots_for(frame.width, frame.height, DPI, Limits().page_pixels)
+                )
+                drawn = time.process_time()
+                image = encode(number, picture, photo=cover > 0.5)
+                end = time.process_time()
+                took[image.media_type].append((drawn - start, end - drawn, len(image.data) / 1024))
+    yield "| page picture, 150 dpi | pages | draw ms, median | encode ms, median | both, mean | KiB, median |"
+    yield "|---|---|---|---|---|---|"
+    for media_type, rows in took.items():
+        if rows:
+            draw, code, size = (np.array(column) for column in zip(*rows, strict=True))
+            yield (
+                f"| {media_type} | {len(rows)} | {1000 * np.median(draw):.1f} | {1000 * np.median(code):.1f} "
+                f"| {1000 * (draw + code).mean():.1f} | {np.median(size):.0f} |"
+            )
+
+
+def snap_row() -> str:
+    page = make_page(
+        0,
+        612,
+        792,
+        [(f"word{i}", (12 * (i % 50), 38 * (i // 50), 12 * (i % 50) + 11, 38 * (i // 50) + 10)) for i in range(1000)],
+    )
+    times = []
+    for i in range(1000):
+        box = (12 * (i % 40), 38 * (i % 18), 12 * (i % 40) + 60, 38 * (i % 18) + 60)
+        start = time.perf_counter()
+        snap(page, box)
+        times.append(time.perf_counter() - start)
+    return f"| box → words, 1,000-word page | {1000 * statistics.median(times):.3f} ms | ≤ 0.1 ms |"
+
+
+def load_row(paths: list[Path]) -> str:
+    """Ten dense pages, from their stored bytes to every word and array in hand."""
+    pages = _ten_pages(paths)
+    data = pack(pages)
+    times = []
+    for _ in range(200):
+        start = time.perf_counter()
+        unpack(data)
+        times.append(time.perf_counter() - start)
+    words = sum(len(page.texts) for page in pages)
+    return (
+        f"| load 10 stored pages ({words} words, {len(data) / 1024:.0f} KiB) "
+        f"| {1000 * statistics.median(times):.2f} ms | ≤ 1 ms |"
+    )

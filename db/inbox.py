@@ -34,7 +34,8 @@ def store(session: Session, payload: dict[str, Any]) -> int:
     Label Studio sends no event id, so the key is derived from action, project and content. The project
     row is left out of the key: its counters differ between two copies of one event. An event without
     content (``send_payload`` off, or an action that carries nothing) cannot be told from its next
-    occurrence, so it is always kept anew: a copy too many costs one look, one too few an event.
+    occurrence, so it is always kept anew: a copy too many costs one look, one too few an event. For the same
+    reason bare ids of deleted things, which may come back for others, are looked at again each time they come.
     """
     clean = storable(payload, without=SECRET_KEYS)
     action = str(clean.get("action") or "unknown")[:200]
@@ -48,9 +49,10 @@ def store(session: Session, payload: dict[str, Any]) -> int:
         return session.execute(fresh.returning(WebhookDelivery.id)).scalar_one()
     key = digest([action, project_id, content])
     statement = insert(WebhookDelivery).values(**values, key=key)
-    again = statement.on_conflict_do_update(
-        index_elements=[WebhookDelivery.key], set_={"seen": WebhookDelivery.seen + 1}
-    )
+    changes: dict[str, Any] = {"seen": WebhookDelivery.seen + 1}
+    if action.endswith("_DELETED"):
+        changes |= {"state": DeliveryState.PENDING, "next_attempt_at": func.clock_timestamp()}
+    again = statement.on_conflict_do_update(index_elements=[WebhookDelivery.key], set_=changes)
     return session.execute(again.returning(WebhookDelivery.id)).scalar_one()
 
 

@@ -87,6 +87,18 @@ def tasks_between(
     return dict(session.execute(query).tuples().all())
 
 
+def some_tasks(session: Session, project_id: int, limit: int) -> list[int]:
+    """Label Studio's ids of some tasks that were not deleted."""
+    return list(
+        session.scalars(
+            select(Task.label_studio_id)
+            .where(Task.project_id == project_id, Task.deleted_at.is_(None))
+            .order_by(Task.label_studio_id)
+            .limit(limit)
+        )
+    )
+
+
 def count_tasks(session: Session, project_id: int) -> int:
     return session.execute(
         select(func.count()).where(Task.project_id == project_id, Task.deleted_at.is_(None))
@@ -123,6 +135,41 @@ def standing_annotations(
         )
     )
     return dict(rows.tuples().all())
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An annotation as the record says it stands, for comparing it with Label Studio's."""
+
+    task: int
+    label_studio_id: int
+    source_created_at: datetime
+    content_sha256: str
+    result: list[Any]
+    was_cancelled: bool
+    extra: dict[str, Any]
+
+
+def standing_contents(session: Session, project_id: int, tasks: Collection[int]) -> list[Standing]:
+    """The standing annotations of these tasks (Label Studio's ids) with their contents."""
+    rows = session.execute(
+        select(
+            Task.label_studio_id,
+            Annotation.label_studio_id,
+            Annotation.source_created_at,
+            Annotation.content_sha256,
+            Annotation.result,
+            Annotation.was_cancelled,
+            Annotation.extra,
+        )
+        .join(Task, Task.id == Annotation.task_id)
+        .where(
+            Task.project_id == project_id,
+            Task.label_studio_id == func.any(list(tasks)),
+            Annotation.deleted_at.is_(None),
+        )
+    )
+    return [Standing(*row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -169,6 +216,56 @@ def annotations_of(
         .order_by(Annotation.id)
     )
     return [AnnotationRow(*row) for row in rows]
+
+
+def distrust(session: Session, project_id: int, annotations: Collection[int]) -> None:
+    """Have the next look record these annotations again: their contents here are not what their hashes say."""
+    session.execute(
+        update(Annotation)
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.label_studio_id == func.any(list(annotations)),
+            Annotation.deleted_at.is_(None),
+        )
+        .values(content_sha256="damaged")
+    )
+
+
+@dataclass(frozen=True)
+class LastEvent:
+    """The last state in the history of an annotation whose current row is not there."""
+
+    id: int
+    label_studio_id: int
+    task_id: int
+    occurred_at: datetime
+    source_updated_at: datetime
+    content_sha256: str
+    actor: str | None
+
+
+def last_events_of(
+    session: Session, project_id: int, label_studio_ids: Collection[int]
+) -> list[LastEvent]:
+    """The last state of each of these annotations that has any history."""
+    rows = session.execute(
+        select(
+            AnnotationEvent.id,
+            AnnotationEvent.label_studio_id,
+            AnnotationEvent.task_id,
+            AnnotationEvent.occurred_at,
+            func.coalesce(AnnotationEvent.source_updated_at, AnnotationEvent.occurred_at),
+            AnnotationEvent.content_sha256,
+            AnnotationEvent.actor,
+        )
+        .where(
+            AnnotationEvent.project_id == project_id,
+            AnnotationEvent.label_studio_id == func.any(list(label_studio_ids)),
+            ~AnnotationEvent.late,
+        )
+        .order_by(AnnotationEvent.id)
+    )
+    return list({row[1]: LastEvent(*row) for row in rows}.values())
 
 
 def marks_of(
@@ -284,6 +381,31 @@ def values_by_extraction(
         ):
             found.setdefault(value.extraction_id, []).append(value)
     return found
+
+
+_FLAWS = """
+SELECT 'Annotation ' || a.label_studio_id || ' shows another state than the last one in its history.' AS flaw
+FROM annotations a
+JOIN annotation_events e ON e.id = a.last_event_id
+WHERE a.project_id = :project
+  AND (e.late OR e.label_studio_id <> a.label_studio_id OR e.content_sha256 <> a.content_sha256
+       OR (e.kind = 'deleted') <> (a.deleted_at IS NOT NULL)
+       OR EXISTS (SELECT FROM annotation_events f
+                  WHERE f.task_id = e.task_id AND f.label_studio_id = e.label_studio_id AND NOT f.late
+                    AND f.id > e.id))
+UNION ALL
+SELECT 'Annotation ' || h.label_studio_id || ' has states whose times overlap.'
+FROM (SELECT e.label_studio_id, e.occurred_at, lag(e.occurred_at) OVER w AS before
+      FROM annotation_events e WHERE e.project_id = :project AND NOT e.late
+      WINDOW w AS (PARTITION BY e.task_id, e.label_studio_id ORDER BY e.id)) h
+WHERE h.occurred_at <= h.before
+LIMIT 100
+"""
+
+
+def flaws_of_history(session: Session, project_id: int) -> list[str]:
+    """What in the history contradicts itself, in sentences; there must be none."""
+    return list(session.scalars(text(_FLAWS), {"project": project_id}))
 
 
 def take_ids(session: Session, table: Table, count: int) -> list[int]:

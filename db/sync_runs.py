@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -100,6 +100,27 @@ def record_run(
     last.counts = dict(counts)
     last.error = error
     session.flush()
+
+
+def seconds_since_last(session: Session, project_id: int, kind: str) -> float | None:
+    """Seconds since the last run of this kind ended; None before the first."""
+    found: float | None = session.scalar(
+        select(func.extract("epoch", _now() - func.max(SyncRun.finished_at))).where(
+            SyncRun.project_id == project_id, SyncRun.kind == kind
+        )
+    )
+    return None if found is None else float(found)
+
+
+def close_open_runs(session: Session, kind: str) -> None:
+    """Runs of this kind that no process can be making any more: whoever made them died."""
+    session.execute(
+        update(SyncRun)
+        .where(SyncRun.kind == kind, SyncRun.finished_at.is_(None))
+        .values(
+            finished_at=_now(), ok=False, error="The process that made this run ended before it."
+        )
+    )
 
 
 def beat(session: Session, holder: str, state: str, message: str | None) -> None:

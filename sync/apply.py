@@ -168,6 +168,8 @@ class _Application:
         for row in rows:
             by_id.setdefault(row.label_studio_id, []).append(_recorded(row))
             by_task.setdefault(row.task_id, set()).add(row.label_studio_id)
+        for last in self._histories(told - by_id.keys()):
+            by_id[last.id] = [last]
         marks = mirror.marks_of(self._session, self._project_id, witnessed) if witnessed else {}
         planned: list[Planned] = []
         for number, (task_id, snapshot) in sorted(tasks.items()):
@@ -186,6 +188,36 @@ class _Application:
                     frozenset(marks.get(key, ())),
                 )
         return planned
+
+    def _histories(self, annotations: set[int]) -> list[Recorded]:
+        """Annotations that have a history but no current row: somebody took it away."""
+        if not annotations:
+            return []
+        return [
+            Recorded(
+                row_id=None,
+                id=last.label_studio_id,
+                task_id=last.task_id,
+                created_at=birth,
+                updated_at=last.source_updated_at,
+                sha256=last.content_sha256,
+                ground_truth=False,
+                last_event_id=last.id,
+                occurred_at=last.occurred_at,
+                deleted=True,
+                reviewer=last.actor,
+            )
+            for last in mirror.last_events_of(self._session, self._project_id, annotations)
+            for birth in self._births(last.label_studio_id)
+        ]
+
+    def _births(self, annotation: int) -> list[datetime]:
+        return [
+            state.created_at
+            for snapshot in self._look.present.values()
+            for state in snapshot.annotations
+            if state.id == annotation
+        ]
 
     def _annotation(
         self,

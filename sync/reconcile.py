@@ -24,7 +24,8 @@ TICK = timedelta(microseconds=1)
 class Recorded:
     """The current state of an annotation in the record."""
 
-    row_id: int
+    row_id: int | None
+    """None: there is a history, but its current row was lost."""
     id: int
     task_id: int
     created_at: datetime
@@ -113,13 +114,18 @@ def reconcile(
     if present is None:
         if standing or (known is None and steps):
             line.deleted(deletion)
-    elif known is not None and known.deleted:
+    elif known is not None and (known.deleted or _damaged(known, present)):
         line.restored(present, announced.get(present.mark))
     elif known is None or present.mark != known.mark:
         line.state(present, announced.get(present.mark))
     for witness in late:
         line.late(witness)
     return line.entries
+
+
+def _damaged(known: Recorded, present: State) -> bool:
+    """Label Studio never gives one time to two contents: then the record's is not what it was."""
+    return known.updated_at == present.updated_at and known.sha256 != present.sha256
 
 
 def _announcements(witnesses: Sequence[Witness]) -> dict[tuple[datetime, str], int]:
@@ -178,7 +184,7 @@ class _Line:
 
     def restored(self, state: State, delivery: int | None) -> None:
         occurred, _ = self._after(self._circumstances.now)
-        changed = self._known is None or state.mark != self._known.mark
+        changed = self._known is None or state.updated_at != self._known.updated_at
         self._append(
             Entry(
                 kind=EventKind.RESTORED,

@@ -88,7 +88,7 @@ class _Rows:
         self._values: list[tuple[Any, ...]] = []
         self._inserts: list[dict[str, Any]] = []
         self._updates: list[dict[str, Any]] = []
-        self._last: dict[int, int] = {}
+        self._last: dict[int | None, int] = {}
         """``annotations.id`` → its last event, where this look gave it one already."""
         self._before: dict[int, mirror.Content] = {}
         self._ids: Iterator[int] = iter(())
@@ -104,7 +104,7 @@ class _Rows:
 
     def add(self, plan: Planned) -> None:
         known = plan.known
-        if plan.refresh is not None and known is not None:
+        if plan.refresh is not None and known is not None and known.row_id is not None:
             self._updates.append({"id": known.row_id, "ground_truth": plan.refresh.ground_truth})
         if not plan.entries:
             return
@@ -155,11 +155,11 @@ class _Rows:
             )
             current = self._current(plan, state, understood, event_id)
             self._count(entry)
-        if known is not None and previous is not None:
+        if known is not None and known.row_id is not None and previous is not None:
             self._last[known.row_id] = previous
         if not current:
             return
-        if known is None:
+        if known is None or known.row_id is None:
             self._inserts.append(current)
         else:
             self._updates.append({"id": known.row_id, **current})

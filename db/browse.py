@@ -128,7 +128,7 @@ def jobs(
     session: Session,
     *,
     project_id: int | None = None,
-    state: str | None = None,
+    states: Sequence[str] | None = None,
     kind: str | None = None,
     limit: int = 50,
     offset: int = 0,
@@ -137,9 +137,13 @@ def jobs(
 
     ``superseded``: a later job on the same subject was asked for, so that this failure is history.
     """
-    values = {"project_id": project_id, "state": state, "kind": kind}
+    values: dict[str, Any] = {"project_id": project_id, "kind": kind}
     values = {name: value for name, value in values.items() if value is not None}
-    where = " AND ".join(["true", *(f"j.{name} = :{name}" for name in values)])
+    conditions = ["true", *(f"j.{name} = :{name}" for name in values)]
+    if states is not None:
+        conditions.append("j.state = ANY(:states)")
+        values["states"] = list(states)
+    where = " AND ".join(conditions)
     total = session.execute(
         text(f"SELECT count(*) FROM jobs j WHERE {where}"),  # noqa: S608 - names of columns
         values,
@@ -159,6 +163,12 @@ def jobs(
         values | {"limit": limit, "offset": offset},
     )
     return total, _rows(rows)
+
+
+def job_counts(session: Session) -> dict[str, int]:
+    """How many jobs are in each state."""
+    rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
+    return {state.value: int(count) for state, count in rows}
 
 
 def failed_jobs(session: Session, version_id: UUID) -> list[Job]:

@@ -88,6 +88,18 @@ def who(request: Request, values: Mapping[str, str] | None = None) -> str | None
     return given
 
 
+def decision(request: Request, values: Mapping[str, str]) -> tuple[str, str]:
+    """Who decides and why: a model goes live through the gate or by a named person with a note."""
+    by = who(request, values)
+    if by is None:
+        raise BadRequest(
+            "missing_by",
+            "'by' is missing: say who decides, there, in the header X-Fieldloop-User or as the user name of the login.",
+        )
+    note = text(values, "note", needed="say why, so that those who come later understand")
+    return by, note or ""
+
+
 def body(request: Request) -> dict[str, str]:
     """The texts of a small JSON object or form. Raises BadRequest."""
     request.max_content_length = 64 * 1024

@@ -97,9 +97,7 @@ def to_json(services: Services, detail: Detail) -> dict[str, Any]:
         "state": detail.overview["state"],
         "reviewed": detail.overview["reviewed"],
         "error": shapes.error_of(detail.overview["error_code"], detail.overview["error_message"]),
-        "task_url": shapes.task_url(
-            settings.label_studio_public_url, project, detail.overview["label_studio_task_id"]
-        ),
+        "task_url": shapes.task_url(settings, project, detail.overview["label_studio_task_id"]),
         "links": {
             "self": base,
             "file": f"{base}/file",
@@ -125,7 +123,7 @@ def _version_json(services: Services, one: VersionDetail, project: int | None) -
         "tasks": [
             shapes.task(
                 task,
-                shapes.task_url(settings.label_studio_public_url, project, task.label_studio_id)
+                shapes.task_url(settings, project, task.label_studio_id)
                 if task.deleted_at is None
                 else None,
             )

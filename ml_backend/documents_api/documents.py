@@ -38,8 +38,6 @@ def add(views: Blueprint, services: Services) -> None:
             )
             with services.sessions.begin() as session:
                 project = asking.project_of(session, form.values.get("project"))
-            if not form.files:
-                raise BadRequest("no_files", "The form holds no file; name the fields 'files'.")
             results = intake.take(services, project.id, form.files, sender)
         return uploaded(results)
 
@@ -66,9 +64,11 @@ def add(views: Blueprint, services: Services) -> None:
             )
             ids = {row["project_id"] for row in found.rows}
             shown_as = {key: session.get_one(Project, key).label_studio_id for key in ids}
-        public = services.settings.label_studio_public_url
+        settings = services.settings
         rows = [
-            listed(row, task_url(public, shown_as[row["project_id"]], row["label_studio_task_id"]))
+            listed(
+                row, task_url(settings, shown_as[row["project_id"]], row["label_studio_task_id"])
+            )
             for row in found.rows
         ]
         return answer({"total": found.total, "limit": limit, "offset": offset, "documents": rows})

@@ -15,6 +15,7 @@ from db import documents as record
 from db.jobs import enqueue
 from db.nudges import nudge
 from ml_backend.documents_api.incoming import IncomingFile, Part, megabytes
+from ml_backend.errors import BadRequest
 from ml_backend.reading.media import sniff
 from ml_backend.services import Services
 
@@ -68,7 +69,12 @@ class Taken:
 
 
 def take(services: Services, project_id: int, parts: Sequence[Part], sender: Sender) -> list[Taken]:
-    """Take files in, in order. A file that is refused, or cannot be stored, disturbs no other."""
+    """Take files in, in order. A file that is refused, or cannot be stored, disturbs no other.
+
+    Raises BadRequest if there is none at all.
+    """
+    if not parts:
+        raise BadRequest("no_files", "The form holds no file; name the fields 'files'.")
     results: list[Taken] = []
     jobs: list[UUID] = []
     for part in parts:

@@ -15,11 +15,7 @@ from ml_backend.documents_api import asking, doing
 from ml_backend.documents_api.shapes import answer
 from ml_backend.errors import BadRequest
 from ml_backend.services import Services
-
-NEEDS_NAME = (
-    "say who decides, as 'by', in the header X-Fieldloop-User or as the user name of the login"
-)
-NEEDS_NOTE = "say why, so that those who come later understand"
+from ml_backend.studio_links import project_link
 
 
 def add(views: Blueprint, services: Services) -> None:
@@ -57,7 +53,7 @@ def add(views: Blueprint, services: Services) -> None:
     @views.post("/api/models/<name>/promote")
     def promote(name: str) -> Response:
         values = asking.body(request)
-        by, note = _decision(values)
+        by, note = asking.decision(request, values)
         with services.sessions.begin() as session:
             project = asking.project_of(session, values.get("project"))
         version = doing.promote(services, project.id, name, by=by, note=note)
@@ -66,7 +62,7 @@ def add(views: Blueprint, services: Services) -> None:
     @views.post("/api/rollback")
     def rollback() -> Response:
         values = asking.body(request)
-        by, note = _decision(values)
+        by, note = asking.decision(request, values)
         with services.sessions.begin() as session:
             project = asking.project_of(session, values.get("project"))
         version = doing.rollback(services, project.id, by=by, note=note)
@@ -123,15 +119,6 @@ def add(views: Blueprint, services: Services) -> None:
         return answer({"job": asked.job_id, "reason": asked.reason}, 202)
 
 
-def _decision(values: dict[str, str]) -> tuple[str, str]:
-    """Who decides and why: a model goes live through the gate or by a named person with a note."""
-    by = asking.who(request, values)
-    if by is None:
-        raise BadRequest("missing_by", f"'by' is missing: {NEEDS_NAME}.")
-    note = asking.text(values, "note", needed=NEEDS_NOTE)
-    return by, note or ""
-
-
 def _project(
     services: Services,
     session: Session,
@@ -140,12 +127,11 @@ def _project(
     live: dict[str, Any] | None,
 ) -> dict[str, Any]:
     schema = projects.schema_of(session, project.id, project.schema_version)
-    url = services.settings.label_studio_public_url
     return {
         "id": project.id,
         "title": project.title,
         "label_studio_id": project.label_studio_id,
-        "label_studio_url": f"{url}/projects/{project.label_studio_id}/data"
+        "label_studio_url": project_link(services.settings, project.label_studio_id)
         if project.label_studio_id is not None
         else None,
         "schema_version": project.schema_version,

@@ -6,7 +6,7 @@ import base64
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -25,19 +25,21 @@ from ml_backend.services import Services
 
 AT_ONCE = 2
 """Quick tests a web process does at the same time; each reads a whole document."""
+MOST_PICTURES = 20
+"""Pages whose pictures are shown."""
+PATIENCE_SECONDS = 100.0
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 @dataclass(frozen=True)
 class TestedPage:
-    """A page and its picture; sizes in points and pixels, as displayed."""
+    """A page and its picture; sizes in points, as displayed."""
 
     page: int
     width: float
     height: float
     media_type: str
     data: bytes
-    pixels: tuple[int, int]
 
     @property
     def data_url(self) -> str:
@@ -49,6 +51,8 @@ class Tested:
     name: str
     model_version: str
     pages: Sequence[TestedPage]
+    """The first of them, with pictures."""
+    page_count: int
     values: Sequence[ValueRow]
     absent: dict[str, float]
     warnings: Sequence[dict[str, Any]]
@@ -72,8 +76,9 @@ def add(views: Blueprint, services: Services) -> None:
 def run(services: Services, project: Project, parts: Sequence[Part]) -> Tested:
     """Read and extract the one file. Raises BadRequest for anything that hinders it."""
     # Loaded with the first test: a web process that is never asked for one does not hold the reader.
-    from ml_backend.reading.errors import DocumentError
-    from ml_backend.reading.reader import read_document
+    from ml_backend.reading.limits import Limits
+    from ml_backend.reading.page_read import PageRead
+    from ml_backend.reading.reader import DocumentError, read_document
 
     if len(parts) != 1:
         raise BadRequest("one_file", "A quick test takes exactly one file.")
@@ -84,6 +89,17 @@ def run(services: Services, project: Project, parts: Sequence[Part]) -> Tested:
     except intake.Refused as error:
         raise BadRequest(error.code, str(error), error.status) from error
     predictor = live_predictor(services, project.id)
+    limits = Limits.of(services.settings)
+    limits = replace(limits, wall_seconds=min(limits.wall_seconds, PATIENCE_SECONDS))
+    pages: list[TestedPage] = []
+
+    def keep(page: PageRead) -> None:
+        if len(pages) < MOST_PICTURES:
+            image, words = page.image, page.words
+            pages.append(
+                TestedPage(image.page, words.width, words.height, image.media_type, image.data)
+            )
+
     if not _places.acquire(timeout=20):
         raise BadRequest("busy", "Other quick tests are running; try again in a moment.", 503)
     try:
@@ -93,31 +109,23 @@ def run(services: Services, project: Project, parts: Sequence[Part]) -> Tested:
                 part.file.content(),
                 media_type=media_type,
                 ocr_languages=str(project.settings.get("ocr_languages") or "por+eng"),
+                on_page=keep,
+                limits=limits,
             )
         except DocumentError as error:
             raise BadRequest(error.code, str(error), 422) from error
         read = time.monotonic()
         # The form in which words are stored rounds a little; what is shown is what storing would give.
-        pages = unpack(pack(result.pages))
-        (extraction,) = predictor.predict([Words("quick-test", pages)])
+        words = Words("quick-test", unpack(pack(result.pages)))
+        (extraction,) = predictor.predict([words])
         extracted = time.monotonic()
     finally:
         _places.release()
-    sizes = {page.number: page for page in result.pages}
     return Tested(
         name=name,
         model_version=predictor.name,
-        pages=[
-            TestedPage(
-                image.page,
-                sizes[image.page].width,
-                sizes[image.page].height,
-                image.media_type,
-                image.data,
-                (image.width_px, image.height_px),
-            )
-            for image in result.images
-        ],
+        pages=pages,
+        page_count=len(result.pages),
         values=to_rows(extraction, predictor.name),
         absent={field: float(sure) for field, sure in extraction.absent.items()},
         warnings=[
@@ -133,6 +141,7 @@ def _json(tested: Tested, images: bool) -> dict[str, Any]:
         "name": tested.name,
         "model_version": tested.model_version,
         "stored": False,
+        "page_count": tested.page_count,
         "pages": [
             {"page": page.page, "width": page.width, "height": page.height}
             | ({"image": page.data_url} if images else {})

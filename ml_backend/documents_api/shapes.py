@@ -10,6 +10,7 @@ from uuid import UUID
 
 from flask import Response, jsonify
 
+from db.config import Settings
 from db.extractions import ValueRow
 from db.models import (
     Annotation,
@@ -24,6 +25,7 @@ from db.models import (
     Project,
     Task,
 )
+from ml_backend.studio_links import task_link
 
 _LISTED = (
     "pages",
@@ -65,11 +67,9 @@ def error_of(code: str | None, message: str | None) -> dict[str, str] | None:
     return {"code": code or "failed", "message": message or ""} if code or message else None
 
 
-def task_url(public_url: str, project: int | None, task: int | None) -> str | None:
+def task_url(settings: Settings, project: int | None, task: int | None) -> str | None:
     """Where a task opens in Label Studio; ``project`` and ``task`` are Label Studio's ids."""
-    if project is None or task is None:
-        return None
-    return f"{public_url}/projects/{project}/data?task={task}"
+    return None if project is None or task is None else task_link(settings, project, task)
 
 
 def listed(row: Mapping[str, Any], url: str | None) -> dict[str, Any]:

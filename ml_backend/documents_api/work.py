@@ -38,12 +38,13 @@ def add(views: Blueprint, services: Services) -> None:
     def jobs() -> Response:
         limit = asking.number(request.args, "limit", 50, least=1, most=asking.MOST_ROWS)
         offset = asking.number(request.args, "offset", 0, most=2**31 - 1)
+        state = asking.choice(request.args, "state", STATES)
         with services.sessions.begin() as session:
             named = request.args.get("project")
             total, rows = browse.jobs(
                 session,
                 project_id=asking.project_of(session, named).id if named else None,
-                state=asking.choice(request.args, "state", STATES),
+                states=None if state is None else (state,),
                 kind=asking.text(request.args, "kind", longest=100),
                 limit=limit,
                 offset=offset,

@@ -72,7 +72,7 @@ def updated_at_of_tasks(
             Task.deleted_at.is_(None),
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def tasks_between(
@@ -84,7 +84,7 @@ def tasks_between(
     )
     if upto is not None:
         query = query.where(Task.label_studio_id <= upto)
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def some_tasks(session: Session, project_id: int, limit: int) -> list[int]:
@@ -118,7 +118,7 @@ def tasks_of_annotations(
             Annotation.deleted_at.is_(None),
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def standing_annotations(
@@ -134,7 +134,7 @@ def standing_annotations(
             Annotation.deleted_at.is_(None),
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 @dataclass(frozen=True)

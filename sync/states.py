@@ -17,7 +17,7 @@ from db.json_values import digest, storable
 
 MAX_ID = 2**31
 # An annotation is written once when it is made; its two times then differ by microseconds.
-_AT_ONCE = timedelta(milliseconds=50)
+_AT_ONCE = timedelta(milliseconds=20)
 _KNOWN = {
     *("id", "result", "was_cancelled", "ground_truth", "created_at", "updated_at", "lead_time"),
     *("completed_by", "updated_by", "parent_prediction", "task", "project", "prediction"),

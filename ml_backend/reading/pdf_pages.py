@@ -74,9 +74,12 @@ class PdfPages:
             return
         if self._form:
             raw.FORM_OnAfterLoadPage(handle, self._form)
+        turns = raw.FPDFPage_GetRotation(handle)
         try:
             yield PdfPage(handle, self._form)
         finally:
+            # Turning a page back changes the open document: whoever loads it next must find it as it was.
+            raw.FPDFPage_SetRotation(handle, turns)
             if self._form:
                 raw.FORM_OnBeforeClosePage(handle, self._form)
             raw.FPDF_ClosePage(handle)

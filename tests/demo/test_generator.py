@@ -16,10 +16,13 @@ import pypdfium2
 import pytest
 
 import fieldloop.demo
+from db.words import snap
 from fieldloop.demo.generator import FIELDS, LANGUAGES, LAYOUTS, MOST_PAGES, Sample, Truth, generate
 from fieldloop.demo.generator.sheet import CROPPED, FORMS, PLAIN, ROTATED
+from ml_backend.extraction.lexicon import squeeze
 from ml_backend.extraction.normalize import normalize
 from ml_backend.field_specs import names_of, to_specs
+from ml_backend.reading.reader import read_document
 from ml_backend.schema import load
 
 SEEDS = (1, 2, 3)
@@ -286,3 +289,20 @@ def test_specs_cover_every_value() -> None:
         for row in load(DEMO_FIELDS).rows
     ]
     assert sorted(names_of(to_specs(rows))) == sorted(FIELDS)
+
+
+def test_our_reader_finds_the_same_words_under_the_boxes() -> None:
+    """Letters and digits only: a comma that touches a value belongs to its word, not to the value."""
+    forms = set()
+    for sample in generate(2, 16):
+        forms.add(sample.truth.form)
+        pages = read_document(sample.pdf, media_type="application/pdf").pages
+        assert [(p.width, p.height) for p in pages] == [
+            pytest.approx(size, abs=0.01) for size in sample.truth.pages
+        ]
+        for value in sample.truth.values:
+            if value.field in {"signature", "tax_included"}:
+                continue
+            _, text = snap(pages[value.page], value.box)
+            assert squeeze(text) == squeeze(value.text), (sample.name, value)
+    assert forms == set(FORMS)

@@ -13,7 +13,7 @@ threads = int(os.environ.get("FIELDLOOP_WEB_THREADS", "8"))
 worker_class = "gthread"
 # Loaded once before the fork: the workers share the pages of scikit-learn and of the application.
 preload_app = True
-preload("ml_backend.app")
+preload("ml_backend.app", "ml_backend.extraction.artifact")
 timeout = 120
 graceful_timeout = 10
 keepalive = 30

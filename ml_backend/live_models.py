@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from db.blobs import BlobStore
 from db.models import ModelKind, ModelVersion, Project
 from db.registry import NewModel, live_model, lock_project, point_alias, register_model
-from ml_backend.extraction.artifact import from_bytes, versions
 from ml_backend.extraction.fields import Document, Extraction, FieldSpec
 from ml_backend.extraction.zero_shot import ZeroShotExtractor
 from ml_backend.field_specs import specs_of
@@ -84,6 +83,9 @@ def ensure_live(session: Session, project_id: int, *, by: str = "provisioning") 
     live = live_model(session, project_id)
     if live is not None and _serves(live, project):
         return live
+    # Here, not above: it brings scikit-learn, and commands that only ask which model is live need none.
+    from ml_backend.extraction.artifact import versions
+
     version = register_model(
         session,
         project_id,
@@ -132,6 +134,8 @@ def load(blobs: BlobStore, version: ModelVersion, specs: Sequence[FieldSpec]) ->
     if version.artefact_sha256 is None:
         extractor = ZeroShotExtractor(specs)
     else:
+        from ml_backend.extraction.artifact import from_bytes
+
         extractor = from_bytes(blobs.get(version.artefact_sha256))
     predictor = LivePredictor(
         name=version.name,

@@ -239,7 +239,9 @@ class Web:
                 f"The backend's /setup says {said or answer.status_code}, the record {name}.",
                 "Restart the backend; both must use the same DATABASE_URL.",
             )
-        if theirs.get("model_version") != name:
+        # Label Studio takes the name of a model only once it holds a prediction of it.
+        nothing_yet = not theirs.get("total_predictions_number")
+        if theirs.get("model_version") != name and not nothing_yet:
             return warn(
                 f"Label Studio orders tasks by {theirs.get('model_version')}, live is {name}.",
                 f"{_INIT} After a training it follows by itself within a minute.",

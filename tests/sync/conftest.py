@@ -6,12 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 import redis as redis_client
+from hypothesis import settings
 
 from sync.services import Mirrored, Services
 from tests.conftest import Database
 from tests.sync.fake_label_studio import Studio, serving
 from tests.sync.mirroring import mirrored, services_for
 from tests.sync.proxy import Proxy, running_proxy
+
+# A busy machine is no failure.
+settings.register_profile("mirror", deadline=None)
+settings.load_profile("mirror")
 
 
 @pytest.fixture

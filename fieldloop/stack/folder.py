@@ -156,11 +156,11 @@ class Secrets:
         return cls(**values)
 
 
-def tail(path: Path, lines: int) -> str:
-    """The last lines of a log; empty if there is none."""
+def tail(path: Path, lines: int, *, since: int = 0) -> str:
+    """The last lines of a log, of those written after its first ``since`` bytes; empty if there is none."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 256 * lines - 4096))
+            file.seek(max(since, path.stat().st_size - 256 * lines - 4096))
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
@@ -182,3 +182,11 @@ def rotate(path: Path, limit: int = LOG_LIMIT) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file; 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -170,6 +170,7 @@ def _own_parts(
             needs=ready,
             environ={"FIELDLOOP_BIND": f"{host}:{port}"},
             is_ready=lambda: http_answers(f"http://{reachable(host)}:{port}/health"),
+            ready_seconds=300,  # it imports a lot; on a busy machine that takes long
             host=host,
             port=port,
             port_setting=BACKEND_PORT_SETTING,
@@ -196,7 +197,7 @@ def _own_parts(
             cwd=here,
             needs=("backend", "worker", "sync", *annotation),
             step=True,
-            ready_seconds=180,
+            ready_seconds=600,
         ),
     ]
 

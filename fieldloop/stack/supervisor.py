@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from fieldloop.stack.errors import PartFailed, PortBusy
-from fieldloop.stack.folder import StateFolder, rotate, tail
+from fieldloop.stack.folder import StateFolder, rotate, size_of, tail
 from fieldloop.stack.leftovers import leftovers, stop_leftovers
 from fieldloop.stack.parts import Part
 from fieldloop.stack.processes import (
@@ -69,6 +69,8 @@ class _Running:
     restarts: int = 0
     resume: float = 0.0
     code: int | None = None
+    log_from: int = 0
+    """Where in its log the words of this process begin."""
 
     def enter(self, state: State) -> None:
         self.state, self.since, self.changed = state, time.monotonic(), time.time()
@@ -206,6 +208,7 @@ class Supervisor:
             return
         log = self._folder.log(part.name)
         rotate(log)
+        running.log_from = size_of(log)
         running.process = start(
             part.command,
             environ=self._environment_of(part),
@@ -270,7 +273,9 @@ class Supervisor:
 
     def _failure(self, running: _Running, problem: str) -> PartFailed:
         log = self._folder.log(running.part.name)
-        return PartFailed(running.part.name, problem, log, tail(log, TAIL_LINES))
+        return PartFailed(
+            running.part.name, problem, log, tail(log, TAIL_LINES, since=running.log_from)
+        )
 
     # Stopping.
 

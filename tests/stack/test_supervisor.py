@@ -180,6 +180,16 @@ def test_a_step_that_fails_ends_the_start_with_its_words(stack: Stack) -> None:
     assert marked(stack.folder.path) == {}
 
 
+def test_the_words_of_an_earlier_run_are_not_taken_for_those_of_this_one(stack: Stack) -> None:
+    stack.folder.create()
+    stack.folder.log("prepare").write_text("an older story\n")
+    stack.code = "raise SystemExit(3)"
+    stack.start()
+    assert stack.wait() == 1
+    assert "(it said nothing)" in stack.output.read_text()
+    assert "an older story" not in stack.output.read_text()
+
+
 def test_only_one_supervisor_per_folder(stack: Stack) -> None:
     stack.start()
     stack.until_ready()

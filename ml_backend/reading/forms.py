@@ -43,7 +43,9 @@ def read_fields(form: Any, page: Any) -> FieldValues:
             text = _value(form, annotation)
             if text and raw.FPDFAnnot_GetRect(annotation, ctypes.byref(rect)):
                 texts.append(text)
-                boxes.append((rect.left, rect.bottom, rect.right, rect.top))
+                left, right = sorted((rect.left, rect.right))
+                bottom, top = sorted((rect.bottom, rect.top))
+                boxes.append((left, bottom, right, top))
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
     return FieldValues(texts, np.array(boxes, np.float64).reshape(-1, 4))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.float64]
+Boxes: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,20 @@ class Frame:
         return self.top - self.bottom if self.quarter_turns % 2 == 0 else self.right - self.left
 
     def display(self, boxes: Boxes) -> Boxes:
-        """Boxes (n, 4) in any corner order, page coordinates, as (x0, y0, x1, y1) from the top left, downwards."""
-        x = boxes[:, 0::2] - self.left
-        y = boxes[:, 1::2] - self.bottom
-        wide, high = self.right - self.left, self.top - self.bottom
-        across, down = (
-            (x, high - y),
-            (y, x),
-            (wide - x, y),
-            (high - y, wide - x),
-        )[self.quarter_turns % 4]
-        return np.stack(
-            [across.min(axis=1), down.min(axis=1), across.max(axis=1), down.max(axis=1)], axis=1
-        )
+        """Boxes (n, 4) left, bottom, right, top on the page as (x0, y0, x1, y1) from its top left, downwards."""
+        columns, signs = _TURNED[self.quarter_turns % 4]
+        near, far = (self.left, self.bottom), (self.right, self.top)
+        start = [
+            -near[column % 2] if sign > 0 else far[column % 2]
+            for column, sign in zip(columns, signs, strict=True)
+        ]
+        return boxes[:, columns] * signs + start
+
+
+_TURNED: tuple[tuple[list[int], tuple[int, int, int, int]], ...] = (
+    ([0, 3, 2, 1], (1, -1, 1, -1)),
+    ([1, 0, 3, 2], (1, 1, 1, 1)),
+    ([2, 1, 0, 3], (-1, 1, -1, 1)),
+    ([3, 2, 1, 0], (-1, -1, -1, -1)),
+)
+"""By quarter turns: which side becomes x0, y0, x1 and y1, and whether it then runs the other way."""

@@ -58,18 +58,18 @@ class PageReader:
         drawn = self._drawn() if draw else None
         grey = drawn.convert("L") if drawn else None
         inked = ink_of(grey, frame.width, frame.height) if grey else None
-        with self._page.text() as layer:
-            kind = kind_of(
-                Evidence(
-                    chars=layer.char_count,
-                    text_objects=objects.text_objects,
-                    invisible_text_objects=objects.invisible_text_objects,
-                    image_cover=cover,
-                    map_error_share=layer.map_error_share,
-                    ink=float(inked.mean()) / 255 if inked is not None else 0.0,
-                )
+        layer, map_errors = self._page.judged_text()
+        kind = kind_of(
+            Evidence(
+                chars=layer.char_count,
+                text_objects=objects.text_objects,
+                invisible_text_objects=objects.invisible_text_objects,
+                image_cover=cover,
+                map_error_share=map_errors,
+                ink=float(inked.mean()) / 255 if inked is not None else 0.0,
             )
-            words = self._of_layer(layer, kind, grey)
+        )
+        words = self._of_layer(layer, kind, grey)
         fields = self._page.fields()
         turns = 0
         if kind is PageKind.LOST:

@@ -16,7 +16,7 @@ from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.forms import FieldValues, read_fields, xfa_values
 from ml_backend.reading.frame import Frame
 from ml_backend.reading.page_objects import PageObjects, read_objects
-from ml_backend.reading.text_layer import TextLayer, read_text_layer
+from ml_backend.reading.text_layer import TextLayer, map_error_share, read_text_layer
 
 
 class PdfRefused(Exception):
@@ -34,8 +34,8 @@ _LOCKED = (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
 class PdfPages:
     """An open PDF. Not thread safe, as pdfium is not."""
 
-    def __init__(self, data: bytes) -> None:
-        """Raises DocumentError if a password is needed, PdfRefused if it is no PDF to pdfium."""
+    def __init__(self, data: bytes, *, forms: bool = True) -> None:
+        """Without ``forms``, field values are neither read nor drawn. Raises DocumentError if a password is needed, PdfRefused if it is no PDF to pdfium."""
         self._data = data  # pdfium reads from these bytes as long as the document is open
         self._document = raw.FPDF_LoadMemDocument64(data, len(data), None)
         if not self._document:
@@ -46,7 +46,7 @@ class PdfPages:
                 )
             raise PdfRefused("pdfium finds no document in the file")
         self._form: Any = None
-        if raw.FPDF_GetFormType(self._document) != raw.FORMTYPE_NONE:
+        if forms and raw.FPDF_GetFormType(self._document) != raw.FORMTYPE_NONE:
             # Before any page is loaded, or pdfium does not draw the fields' values.
             self._form_info = raw.FPDF_FORMFILLINFO(version=2)
             self._form = raw.FPDFDOC_InitFormFillEnvironment(self._document, self._form_info)
@@ -97,14 +97,21 @@ class PdfPage:
         raw.FPDF_GetPageBoundingBox(handle, ctypes.byref(box))
         self.frame = Frame(box.left, box.bottom, box.right, box.top, turns)
 
-    @contextlib.contextmanager
-    def text(self) -> Iterator[TextLayer]:
-        """The text layer; its object addresses hold while the block lasts."""
+    def text(self) -> TextLayer:
+        """The words of the text layer."""
         text_page = raw.FPDFText_LoadPage(self._handle)
-        if not text_page:
-            raise PdfRefused("pdfium cannot make the text of a page")
         try:
-            yield read_text_layer(pdfium.address_of(text_page))
+            return read_text_layer(pdfium.address_of(text_page))
+        finally:
+            raw.FPDFText_ClosePage(text_page)
+
+    def judged_text(self) -> tuple[TextLayer, float]:
+        """The words, and the share of their characters that have no Unicode value."""
+        text_page = raw.FPDFText_LoadPage(self._handle)
+        address = pdfium.address_of(text_page)
+        try:
+            layer = read_text_layer(address)
+            return layer, map_error_share(address, layer)
         finally:
             raw.FPDFText_ClosePage(text_page)
 

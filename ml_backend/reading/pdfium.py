@@ -70,13 +70,16 @@ def addresses(array: NDArray[Any]) -> range:
     return range(array.ctypes.data, array.ctypes.data + row * len(array), row)
 
 
+_LONGEST_NAME = 256
+_NAME = ctypes.create_string_buffer(_LONGEST_NAME)
+_NAME_ADDRESS = ctypes.addressof(_NAME)
+
+
 def font_names(fonts: Iterable[int]) -> list[str]:
     """Base font names without the subset prefix (``ABCDEF+``)."""
-    buffer = ctypes.create_string_buffer(256)
-    address = ctypes.addressof(buffer)
     names = []
     for font in fonts:
-        size = get_font_name(font, address, 256) if font else 0
-        name = buffer.raw[: size - 1].decode("utf-8", "replace") if 0 < size <= 256 else ""
+        size = get_font_name(font, _NAME_ADDRESS, _LONGEST_NAME) if font else 0
+        name = _NAME.value.decode("utf-8", "replace") if 0 < size <= _LONGEST_NAME else ""
         names.append(name[7:] if len(name) > 7 and name[6] == "+" else name)
     return names

@@ -21,7 +21,7 @@ class WordTable:
 
     texts: tuple[str, ...]
     boxes: NDArray[np.float64]
-    sizes: NDArray[np.float64]
+    sizes: NDArray[np.floating[Any]]
     fonts: NDArray[np.uint16]
     font_names: tuple[str, ...]
     sources: NDArray[np.uint8]
@@ -49,7 +49,7 @@ def table(
     boxes: NDArray[np.float64],
     source: WordSource,
     *,
-    sizes: NDArray[np.float64] | None = None,
+    sizes: NDArray[np.floating[Any]] | None = None,
     fonts: NDArray[np.uint16] | None = None,
     font_names: tuple[str, ...] = ("",),
     confidences: NDArray[np.float64] | None = None,
@@ -104,19 +104,21 @@ def from_plumber(found: PlumberWords, frame: Frame | None = None) -> WordTable:
 
 def on_page(words: WordTable, width: float, height: float) -> tuple[WordTable, int]:
     """The words that show on a page of this size, their boxes cut at its edges, and how many do not show."""
+    edges = [width, height, width, height]
+    if len(words) and words.boxes.min() >= 0 and (words.boxes.max(axis=0) <= edges).all():
+        return words, 0
     middle = (words.boxes[:, :2] + words.boxes[:, 2:]) / 2
     # Comparisons with NaN are False: boxes that pdfium could not place are left out.
     inside = np.flatnonzero(((middle >= 0) & (middle <= [width, height])).all(axis=1))
     kept = words if inside.size == len(words) else words.take(inside)
-    edges = [width, height, width, height]
     return replace(kept, boxes=kept.boxes.clip(0, edges)), len(words) - len(kept)
 
 
 def not_under(words: WordTable, boxes: NDArray[np.float64], source: WordSource) -> WordTable:
     """Without the words of one source whose centre lies in one of the boxes."""
     middle = (words.boxes[:, None, :2] + words.boxes[:, None, 2:]) / 2
-    under = ((middle >= boxes[:, :2]) & (middle <= boxes[:, 2:])).all(axis=2).any(axis=1)
-    under &= words.sources == source
+    inside = (middle >= boxes[:, :2]) & (middle <= boxes[:, 2:])
+    under = inside.min(axis=2).max(axis=1) & (words.sources == source)
     return words.take(np.flatnonzero(~under)) if under.any() else words
 
 

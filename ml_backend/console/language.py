@@ -53,7 +53,8 @@ class Language:
         """A number of bytes for people."""
         for unit, step in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
             if size >= step:
-                return f"{self.number(size / step, 1)} {unit}"
+                exact = size % step == 0 or size >= 100 * step
+                return f"{self.number(size / step, 0 if exact else 1)} {unit}"
         return f"{size} B"
 
     def duration(self, seconds: float | None) -> str:

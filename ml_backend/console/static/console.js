@@ -121,7 +121,12 @@ function uploads(form) {
   dropZone(form.querySelector("[data-drop]"), async (transfer) => add(await filesOf(transfer)));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!queue.length && !active) input.focus();
+    if (!queue.length && !active) {
+      results.hidden = false;
+      summary.textContent = words.nothing;
+      input.focus();
+      return;
+    }
     next();
   });
   window.addEventListener("beforeunload", (event) => { if (active) event.preventDefault(); });
@@ -133,7 +138,8 @@ function uploads(form) {
       queue.push({ file, row: rowFor(file) });
     }
     results.hidden = !list.children.length;
-    next();
+    if (active) next();
+    else if (queue.length) button.focus();
   }
 
   function rowFor(file) {

@@ -45,6 +45,7 @@ def answer(
 ) -> list[dict[str, Any]]:
     """The result for a drawn rectangle: its box around the words under it, and their text.
 
+    It carries no score: Label Studio sorts regions by it, and what was just drawn belongs on top.
     Where no word stands the box stays as drawn; a checkbox answers by its ink, a signature by being there.
     A box on a page that is not known gives an empty result.
     """
@@ -72,7 +73,6 @@ def answer(
         box=tight or box,
         text=text,
         kind="rectanglelabels",
-        score=1.0,
     )
     return write_region(region, sheet.size, sheet.pixels)
 

@@ -185,7 +185,7 @@ def _drawn(
         images = record.images_of(session, version)
     if data is not None:
         result = answer(entry, unpack(data), sheets_of(images), types_of(specs))
-    return {"result": result, "score": 1.0 if result else 0.0, "model_version": live.name}
+    return {"result": result, "model_version": live.name}
 
 
 def _start_training(services: Services, event: Mapping[str, Any]) -> UUID:

@@ -33,17 +33,6 @@ def chromium() -> str:
     return found
 
 
-@contextmanager
-def new_page(width: int = 1366, height: int = 768) -> Iterator[Page]:
-    """A page in a fresh profile, the size of a laptop's screen."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
-        try:
-            yield browser.new_page(viewport={"width": width, "height": height})
-        finally:
-            browser.close()
-
-
 class Album:
     """Pictures of a test, in order, kept as artefacts."""
 
@@ -58,3 +47,20 @@ class Album:
         path = self._folder / f"{self._count:02}-{name}.png"
         page.screenshot(path=str(path))
         return path
+
+
+@contextmanager
+def new_page(album: Album | None = None, *, width: int = 1366, height: int = 768) -> Iterator[Page]:
+    """A page in a fresh profile, the size of a laptop's screen; ``album`` gets a picture of a failure."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
+        try:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            try:
+                yield page
+            except BaseException:
+                if album is not None:
+                    album.take(page, "failed")
+                raise
+        finally:
+            browser.close()

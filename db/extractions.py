@@ -262,3 +262,16 @@ def open_tasks(
         .limit(limit)
     )
     return [OpenTask(task, shown_as, version) for task, shown_as, version in rows if version]
+
+
+def standing_tasks(session: Session, project_id: int) -> set[int]:
+    """Label Studio ids of the project's tasks that show documents and are not known to be deleted."""
+    return set(
+        session.scalars(
+            select(Task.label_studio_id).where(
+                Task.project_id == project_id,
+                Task.deleted_at.is_(None),
+                Task.document_version_id.is_not(None),
+            )
+        )
+    )

@@ -234,12 +234,14 @@ def due(session: Session, limit: int = 100) -> list[UUID]:
     )
 
 
-def has_failed(session: Session, kind: str, subject: str) -> bool:
-    """Whether a job of this kind and subject has failed for good before."""
-    failed = select(Job.id).where(
-        Job.kind == kind, Job.subject == subject, Job.state == JobState.FAILED
+def tried_before(session: Session, job: Job) -> bool:
+    """Whether an attempt, of this job or of an earlier one for the same work, may have ended halfway."""
+    halfway = select(Job.id).where(
+        Job.kind == job.kind,
+        Job.subject == job.subject,
+        or_(Job.attempts > 1, Job.state.in_((JobState.FAILED, JobState.CANCELLED))),
     )
-    return session.scalar(failed.limit(1)) is not None
+    return session.scalar(halfway.limit(1)) is not None
 
 
 def backoff(attempts: int) -> timedelta:

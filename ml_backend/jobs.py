@@ -36,6 +36,7 @@ LEASE = timedelta(seconds=30)
 RENEW_SECONDS = 8.0
 LONGEST_WAIT = timedelta(minutes=1)
 TRAINING_ATTEMPTS = 3
+MIRROR_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -198,10 +199,19 @@ def _refresh_predictions(work: Work) -> list[UUID]:
     )
 
 
+def _publish_missing(work: Work) -> list[UUID]:
+    asked, later = pipeline.publish_missing(
+        work.services, int(work.job.subject), replaced=bool(work.job.arguments.get("replaced"))
+    )
+    if later:
+        nudge(work.services.redis, asked)
+        raise Again(MIRROR_SECONDS)
+    return asked
+
+
 def _tried_before(work: Work) -> bool:
-    """Whether an attempt, of this job or of one before it, may have got halfway."""
     with work.services.sessions.begin() as session:
-        return work.job.attempts > 1 or jobs.has_failed(session, work.job.kind, work.job.subject)
+        return jobs.tried_before(session, work.job)
 
 
 def _consider_training(work: Work) -> list[UUID]:
@@ -271,6 +281,7 @@ HANDLERS: dict[str, Callable[[Work], list[UUID]]] = {
     "read_document": _read_document,
     "extract_document": _extract_document,
     "publish_task": _publish_task,
+    "publish_missing": _publish_missing,
     "refresh_predictions": _refresh_predictions,
     "consider_training": _consider_training,
     "train": _train,

@@ -18,6 +18,9 @@ STATUSES = (("OK", "o"), ("Second look", "l"), ("Wrong type", "k"), ("Unreadable
 # Keys Label Studio uses itself: V, H, M, R, U; O, L, K and J choose the status.
 _KEYS = "1234567890qwetypasdfgzxcbni"
 
+OUR_MARK = '<View className="fl">'
+"""What every config of ours begins with."""
+
 _STYLE = """
 .lsf-label-view__table { display:none !important; }
 .lsf-label-view__lsf-wrapper { width:100% !important; }
@@ -52,7 +55,7 @@ def label_config(rows: Sequence[FieldRow], language: str = DEFAULT_LANGUAGE) -> 
         f"<Choice {_named(name, texts.statuses[name])} hotkey={quoteattr(key)}/>"
         for name, key in STATUSES
     )
-    return f"""<View className="fl">
+    return f"""{OUR_MARK}
 <Style>{_STYLE}</Style>
 <View className="fl-rail">
   <View className="fl-warn" visibleWhen="choice-unselected" whenTagName="{STATUS}" whenChoiceValue={quoteattr(texts.statuses["OK"])}><Markdown value="$warnings"/></View>

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import documents as record
@@ -27,6 +28,7 @@ from db.models import (
     ModelVersion,
     Project,
     ReadingState,
+    Task,
 )
 from db.registry import live_model
 from db.tasks import NewTask, remember_task
@@ -150,8 +152,8 @@ def publish(services: Services, version_id: UUID, *, again: bool) -> list[UUID]:
     """Make the Label Studio task of a document version, with its prediction. Raises LabelStudioError.
 
     ``again``: an earlier attempt may have made the task and died before it could say so; then Label Studio
-    is asked first. A document of a project that is not set up in Label Studio waits: provisioning asks for
-    its task.
+    is asked first. A document of a project that is not set up in Label Studio waits until it is:
+    ``publish_missing`` asks for its task.
     """
     with services.sessions.begin() as session:
         version = session.get_one(DocumentVersion, version_id)
@@ -190,6 +192,42 @@ def publish(services: Services, version_id: UUID, *, again: bool) -> list[UUID]:
     )
     made = {"id": task_id, "data": shown.data, "predictions": [{"model_version": shown.model}]}
     return _remember(services, version, shown, made)
+
+
+def publish_missing(
+    services: Services, project_id: int, *, replaced: bool
+) -> tuple[list[UUID], bool]:
+    """Ask for the tasks of documents that never had one; the jobs, and whether to ask again later.
+
+    ``replaced``: another Label Studio project took the place of one that is gone. Then every document without
+    a task wants one, as soon as the mirror has seen that its old task is gone as well.
+    """
+    with services.sessions.begin() as session:
+        project = session.get_one(Project, project_id)
+        if project.label_studio_id is None:
+            return [], False
+        jobs = ask_for_tasks(session, project_id, deleted_too=replaced)
+        standing = extractions.standing_tasks(session, project_id) if replaced else set()
+    later = bool(standing) and bool(
+        standing.difference(services.label_studio.task_ids(project.label_studio_id))
+    )
+    return jobs, later
+
+
+def ask_for_tasks(session: Session, project_id: int, *, deleted_too: bool = False) -> list[UUID]:
+    """Jobs for read documents without a task. One whose task was deleted stays without, unless ``deleted_too``:
+    somebody took it away."""
+    shown = select(Task.id).where(Task.document_version_id == DocumentVersion.id)
+    if deleted_too:
+        shown = shown.where(Task.deleted_at.is_(None))
+    versions = session.scalars(
+        select(DocumentVersion).where(
+            DocumentVersion.project_id == project_id,
+            DocumentVersion.state.in_(READABLE),
+            ~shown.exists(),
+        )
+    )
+    return [_next(session, "publish_task", version).id for version in versions.all()]
 
 
 def _remember(

@@ -3,7 +3,7 @@
 project: Invoices                # title, here and in Label Studio
 language: en                     # optional: what reviewers read, en or pt
 ocr_languages: por+eng           # optional
-training: {min_documents: 5}     # optional, see ml_backend.policy
+training: {min_documents: 5}     # optional, see docs/howto/train.md
 fields:
   - name: total                  # letters, digits, underscores
     type: number                 # text, number, date, identifier, checkbox, signature, table
@@ -20,6 +20,8 @@ fields:
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ import yaml
 from db.errors import RecordError
 from db.projects import FieldRow
 from ml_backend.extraction.fields import FieldType
+from ml_backend.policy import Policy
 from ml_backend.screen_texts import DEFAULT_LANGUAGE, LANGUAGES
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -39,7 +42,9 @@ _FORMATS = {
     FieldType.NUMBER: (".", ","),
 }
 _KEYS = {"name", "type", "label", "aliases", "format", "required", "multiple", "columns"}
-_TOP = {"project", "fields", "language", "training", "ocr_languages"}
+SETTINGS = ("language", "ocr_languages", "training")
+"""Keys of the file that are the project's settings."""
+_TOP = {"project", "fields", *SETTINGS}
 _TITLE = range(3, 51)  # what Label Studio takes
 
 
@@ -98,7 +103,7 @@ def parse(content: Any, name: str = "fields.yaml") -> FieldSchema:
     if training is not None:
         if not isinstance(training, Mapping):
             raise SchemaError(f"{name}: 'training' must be a mapping of settings.")
-        settings["training"] = dict(training)
+        settings["training"] = _policy(training, f"{name}: training")
     language = content.get("language")
     if language is not None:
         if language not in LANGUAGES:
@@ -110,6 +115,18 @@ def parse(content: Any, name: str = "fields.yaml") -> FieldSchema:
             raise SchemaError(f"{name}: 'ocr_languages' must look like por+eng.")
         settings["ocr_languages"] = str(languages)
     return FieldSchema(title.strip(), tuple(rows), settings)
+
+
+def _policy(given: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    defaults = {spec.name: spec.default for spec in dataclasses.fields(Policy)}
+    _no_others(given, set(defaults), where)
+    for key, value in given.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 <= value < math.inf:
+            raise SchemaError(f"{where}: {key!r} must be a number from 0; it is {value!r}.")
+        if isinstance(defaults[key], int) and value != int(value):
+            raise SchemaError(f"{where}: {key!r} must be a whole number; it is {value!r}.")
+    return dict(given)
 
 
 def _rows(entry: Any, where: str) -> list[FieldRow]:

@@ -34,6 +34,8 @@ def init(fields: Path | None, dry_run: bool, as_json: bool) -> None:
         return
     for change in report.changes or ["Nothing to change."]:
         click.echo(f"  {change}")
+    for note in report.notes:
+        click.echo(f"  Note: {note}", err=True)
     if report.verified:
         click.echo(
             f"Project {report.project!r} is set up: {settings.label_studio_public_url}/projects/{report.label_studio_id}"

@@ -31,7 +31,7 @@ from db.tasks import NewTask, remember_task
 from ml_backend import jobs as worker
 from ml_backend import live_models, pipeline
 from ml_backend.live_models import ensure_live
-from ml_backend.provisioning import ask_for_tasks
+from ml_backend.pipeline import ask_for_tasks
 from ml_backend.reading.page_read import Warned
 from tests.extraction.forms import form
 from tests.ml_backend import world

@@ -28,15 +28,28 @@ from db.projects import FieldRow
 from ml_backend import jobs as worker
 from ml_backend import trainer
 from ml_backend.extraction.artifact import from_bytes
+from ml_backend.extraction.estimator import FieldExtractor
 from ml_backend.extraction.fields import Labels
 from ml_backend.live_models import ensure_live, live_predictor
-from tests.extraction.forms import form
+from tests.extraction.forms import FIELDS, form
 from tests.ml_backend import world
 
 
 @pytest.fixture
 def project(session):
     return world.project(session)
+
+
+@pytest.fixture(scope="session")
+def fitted():
+    forms = [form(seed) for seed in (0, 1)]
+    return FieldExtractor(FIELDS).fit([f.document for f in forms], [f.labels for f in forms])
+
+
+@pytest.fixture
+def quick(monkeypatch, fitted):
+    """Every fit gives the same model at once: for tests of what is around the fit."""
+    monkeypatch.setattr(trainer, "_fit", lambda plan, examples, cache: fitted)
 
 
 def consider(services, project, forced=True):
@@ -206,6 +219,7 @@ def test_an_erased_model_file_does_not_stop_the_next_run(services, session, proj
     assert again.gate_reason
 
 
+@pytest.mark.usefixtures("quick")
 def test_progress_can_be_watched(services, session, project, monkeypatch):
     seen = []
     real = registry.heartbeat
@@ -324,6 +338,7 @@ def silence(session, run):
     )
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_second_run_waits_for_the_first_at_no_cost(services, session, project):
     world.reviewed_forms(session, project, range(3))
     first, _ = new_run(session, project)
@@ -341,6 +356,7 @@ def test_a_second_run_waits_for_the_first_at_no_cost(services, session, project)
     assert second.state is RunState.SUCCEEDED
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_policy_waits_while_a_run_is_on_its_way(services, session, project):
     world.reviewed_forms(session, project, range(3))
     run, _ = new_run(session, project)
@@ -351,6 +367,7 @@ def test_the_policy_waits_while_a_run_is_on_its_way(services, session, project):
     assert job.attempts < job.max_attempts
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_killed_run_is_begun_again_by_the_next_worker(services, session, project):
     world.reviewed_forms(session, project, range(3))
     run, job = new_run(session, project)
@@ -361,6 +378,7 @@ def test_a_killed_run_is_begun_again_by_the_next_worker(services, session, proje
     assert run.state is RunState.SUCCEEDED
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_killed_run_is_not_left_running_while_all_workers_are_busy(services, session, project):
     world.reviewed_forms(session, project, range(3))
     run, job = new_run(session, project)
@@ -375,6 +393,7 @@ def test_a_killed_run_is_not_left_running_while_all_workers_are_busy(services, s
     assert run.state is RunState.SUCCEEDED
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_run_that_kills_every_worker_is_failed_and_blocks_nothing(services, session, project):
     world.reviewed_forms(session, project, range(3))
     run, job = new_run(session, project)
@@ -388,6 +407,7 @@ def test_a_run_that_kills_every_worker_is_failed_and_blocks_nothing(services, se
     assert consider(services, project)[-1].state is RunState.SUCCEEDED
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_run_that_was_declared_dead_records_nothing(services, session, project, monkeypatch):
     """The worker was only slow: its run was failed and its model must not appear."""
     world.reviewed_forms(session, project, range(3))
@@ -405,6 +425,7 @@ def test_a_run_that_was_declared_dead_records_nothing(services, session, project
     assert model_of(session, run) is None
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_error_in_the_fit_is_tried_again_and_then_fails_the_run(
     services, session, project, monkeypatch
 ):
@@ -419,6 +440,7 @@ def test_an_error_in_the_fit_is_tried_again_and_then_fails_the_run(
     assert "ZeroDivisionError" in run.error
 
 
+@pytest.mark.usefixtures("quick")
 def test_two_workers_train_one_project_one_after_the_other(committed, monkeypatch):
     """Invariant 6 with two connections: the second is told to wait while the first fits."""
     monkeypatch.setattr(worker, "RENEW_SECONDS", 0.05)
@@ -499,6 +521,7 @@ def test_a_self_trained_model_follows_and_must_pass_the_same_gate(
     assert set(moves) == {"worker", "gate"}
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_waiting_run_keeps_its_meaning_and_brings_its_own_follow_up(
     services, session, project, with_pool, monkeypatch
 ):
@@ -519,6 +542,7 @@ def test_a_waiting_run_keeps_its_meaning_and_brings_its_own_follow_up(
     assert waiting[0].parameters == {}
 
 
+@pytest.mark.usefixtures("quick")
 def test_without_a_pool_there_is_no_second_run(services, session, project):
     world.reviewed_forms(session, project, range(3))
     assert len(consider(services, project)) == 1

@@ -37,7 +37,7 @@ def checks(folder: StateFolder, given: Mapping[str, str], *, supervised: bool) -
     return [
         Check("Python", python),
         Check("State folder", lambda: state_folder(folder)),
-        Check("Ports", lambda: ports(given, supervised=supervised)),
+        Check("Ports", lambda: ports(folder, given, supervised=supervised)),
         Check("Disk space", lambda: disk(folder.path)),
         Check("OCR", ocr),
         Check("Fonts", fonts),
@@ -54,8 +54,8 @@ def python() -> Finding:
 def state_folder(folder: StateFolder) -> Finding:
     """Who may look into it: there are passwords in it, and documents."""
     path = folder.path
-    if not path.exists():
-        raise NotChecked(f"there is no {path} yet; `fieldloop up` makes it")
+    if not folder.secrets_file.exists():
+        raise NotChecked(f"no local stack is kept in {path}")
     if path.stat().st_uid != os.geteuid():
         return fail(
             f"{path} belongs to another user (number {path.stat().st_uid}).",
@@ -82,8 +82,10 @@ def state_folder(folder: StateFolder) -> Finding:
     return ok(f"{path}, closed to others.")
 
 
-def ports(given: Mapping[str, str], *, supervised: bool) -> Finding:
+def ports(folder: StateFolder, given: Mapping[str, str], *, supervised: bool) -> Finding:
     """Whether the local parts can listen where they would; one that is replaced needs no port."""
+    if given.get("DATABASE_URL") and not folder.secrets_file.exists():
+        raise NotChecked(f"no local stack is kept in {folder.path}")
     host = given.get(HOST_SETTING, "").strip() or "127.0.0.1"
     wanted = {
         name: port

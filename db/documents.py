@@ -231,7 +231,8 @@ class Listing:
     rows: list[dict[str, Any]]
 
 
-# The columns of documents_overview, the stage, and the error to show: of reading, or of the last job.
+# The columns of documents_overview, the stage, and the error to show: of reading, or of the last job, which may
+# have failed for good or wait for another try.
 _STAGED = """
 SELECT o.document_id, o.project_id, o.project, o.document, o.collection, o.document_version_id, o.version, o.state,
        coalesce(o.error_code, j.error_code) AS error_code, coalesce(o.error_message, j.error) AS error_message,
@@ -239,13 +240,12 @@ SELECT o.document_id, o.project_id, o.project, o.document, o.collection, o.docum
        o.reviewed, o.skipped, o.reviewers, o.reviewed_at, o.status,
        CASE WHEN o.state = 'erased' THEN 'erased' WHEN o.state = 'failed' THEN 'failed'
             WHEN o.reviewed THEN 'reviewed' WHEN o.skipped THEN 'skipped'
-            WHEN o.task_id IS NOT NULL THEN 'ready' WHEN j.error IS NOT NULL THEN 'failed'
+            WHEN o.task_id IS NOT NULL THEN 'ready' WHEN j.state = 'failed' THEN 'failed'
             ELSE 'processing' END AS stage
 FROM documents_overview o
 LEFT JOIN LATERAL (
-    SELECT l.error_code, l.error
-    FROM (SELECT * FROM jobs WHERE subject = o.document_version_id::text ORDER BY created_at DESC, id LIMIT 1) l
-    WHERE l.state = 'failed' AND o.task_id IS NULL
+    SELECT l.state, l.error_code, l.error FROM jobs l
+    WHERE o.task_id IS NULL AND l.subject = o.document_version_id::text ORDER BY l.created_at DESC, l.id LIMIT 1
 ) j ON true
 """
 # What names, collections and reading states decide needs neither tasks nor reviews.

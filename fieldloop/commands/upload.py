@@ -140,13 +140,9 @@ def _report(sent: list[Sent], as_json: bool, settings: Settings, *, waited: bool
     click.echo(f"{len(sent)} files: {counted(sent)}.")
     if waited:
         for one in sent:
-            if one.stage == "failed" and one.error:
-                click.echo(f"{one.path}: {one.error['message']}", err=True)
-            if one.stage == "processing":
-                click.echo(
-                    f"{one.path}: nothing moves; see `fieldloop status` and {settings.public_url}/console/jobs",
-                    err=True,
-                )
+            why = one.error["message"] if one.error else "nothing moves; see `fieldloop status`."
+            if one.stage in {"failed", "processing"}:
+                click.echo(f"{one.path}: {one.stage}: {why}", err=True)
     if any(one.document_id for one in sent):
         click.echo(f"See {settings.public_url}/console")
 

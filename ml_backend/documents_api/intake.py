@@ -113,7 +113,9 @@ def _take_one(
                 ),
             )
             job = None
-            if done.outcome is not record.Outcome.UNCHANGED:
+            # Whoever brings a file again that could not be read wants it tried again.
+            again = record.read_again(session, done.version.id)
+            if again or done.outcome is not record.Outcome.UNCHANGED:
                 job = enqueue(
                     session,
                     kind="read_document",

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.blobs import BlobStore
 from db.models import Document, DocumentVersion, Job, Project
 from db.session import SessionFactory
+from fieldloop.demo.generator import generate
 from ml_backend.app import create_app
 from ml_backend.documents_api.intake import Refused, file_name
 from ml_backend.services import Services
@@ -96,6 +97,19 @@ class TestUpload:
             "new_version",
             2,
         )
+        assert len(session.scalars(select(Job)).all()) == 2
+
+    def test_a_file_that_could_not_be_read_is_read_again_when_it_comes_again(
+        self, client: FlaskClient, project: Project, session: Session
+    ) -> None:
+        send(client, ("a.pdf", PDF))
+        version = session.scalars(select(DocumentVersion)).one()
+        job = session.scalars(select(Job)).one()
+        version.state, job.state = "failed", "done"
+        session.commit()
+        assert send(client, ("a.pdf", PDF)).json["files"][0]["outcome"] == "unchanged"
+        session.refresh(version)
+        assert version.state == "received"
         assert len(session.scalars(select(Job)).all()) == 2
 
     def test_bad_files_are_refused_one_by_one_and_disturb_nothing(
@@ -558,6 +572,50 @@ class TestAccess:
         )
         assert (answer.status_code, answer.json["error"]["code"]) == (403, "foreign_origin")
         assert session.scalars(select(Document)).all() == []
+
+
+class TestQuickTest:
+    def test_one_file_is_read_and_extracted_and_nothing_is_stored(
+        self, client: FlaskClient, project: Project, session: Session, blobs: BlobStore
+    ) -> None:
+        sample = next(iter(generate(seed=3, count=1)))
+        answer = client.post(
+            "/api/quick-test?images=true", data={"files": [(io.BytesIO(sample.pdf), "a.pdf")]}
+        )
+        assert answer.status_code == 200
+        found = answer.json
+        assert found["model_version"] == "invoices-0-zero-shot"
+        assert len(found["pages"]) == found["page_count"] == len(sample.truth.pages)
+        assert found["pages"][0]["image"].startswith("data:image/")
+        (total,) = [value for value in found["values"] if value["field"] == "total"]
+        (truth,) = [value for value in sample.truth.values if value.field == "total"]
+        assert total["text"] == truth.text
+        assert 0 < total["confidence"] <= 1
+        assert total["box"] == pytest.approx(truth.box, abs=4)
+        assert session.scalars(select(Document)).all() == []
+        assert session.scalars(select(Job)).all() == []
+        assert list(blobs.iterate()) == []
+
+    @pytest.mark.parametrize(
+        ("files", "status", "code"),
+        [
+            ([("a.pdf", b"%PDF-1.7 broken")], 422, "damaged"),
+            ([("a.pdf", b"")], 422, "empty"),
+            ([("a.docx", ZIP)], 415, "unsupported_type"),
+            ([("a.pdf", PDF), ("b.pdf", PDF)], 400, "one_file"),
+        ],
+    )
+    def test_a_file_that_cannot_be_tested_is_told(
+        self,
+        client: FlaskClient,
+        project: Project,
+        files: list[tuple[str, bytes]],
+        status: int,
+        code: str,
+    ) -> None:
+        data: dict[str, Any] = {"files": [(io.BytesIO(content), name) for name, content in files]}
+        answer = client.post("/api/quick-test", data=data | {"project": project.title})
+        assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
 
 
 class TestMetrics:

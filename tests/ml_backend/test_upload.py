@@ -165,7 +165,7 @@ def test_waiting_ends_when_tasks_exist_or_documents_failed(
 def test_waiting_ends_when_nothing_moves(run: Run, folder: Path) -> None:
     result = run(folder / "a.pdf", "--wait", "--patience", "0")
     assert result.exit_code == 1
-    assert "nothing moves; see `fieldloop status`" in result.stderr
+    assert "processing: nothing moves; see `fieldloop status`." in result.stderr
 
 
 def test_without_a_backend_the_setting_is_named(run: Run, folder: Path) -> None:

@@ -63,7 +63,7 @@ def _connected() -> socket.socket:
             channel.close()
             if attempt == 2:
                 raise
-            _forget()
+            shut_down()
         else:
             return channel
     raise AssertionError("unreachable")
@@ -77,8 +77,8 @@ def _address() -> str:
         return _nursery.address
 
 
-def _forget() -> None:
-    """The nursery was ended by someone; the next document starts another one."""
+def shut_down() -> None:
+    """End the nursery; the next document starts another one."""
     global _nursery
     with _lock:
         if _nursery is not None:
@@ -135,6 +135,4 @@ _KEPT = (
 """What the reading process sees of our environment: no secret."""
 
 
-@atexit.register
-def _close() -> None:
-    _forget()
+atexit.register(shut_down)

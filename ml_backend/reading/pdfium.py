@@ -42,7 +42,7 @@ has_map_error = _bind("FPDFText_HasUnicodeMapError", _INT, _POINTER, _INT)
 get_font = _bind("FPDFTextObj_GetFont", _POINTER, _POINTER)
 get_render_mode = _bind("FPDFTextObj_GetTextRenderMode", _INT, _POINTER)
 get_font_name = _bind("FPDFFont_GetBaseFontName", _POINTER, _POINTER, _POINTER, _POINTER)
-is_font_embedded = _bind("FPDFFont_GetIsEmbedded", _INT, _POINTER)
+get_descent = _bind("FPDFFont_GetDescent", _INT, _POINTER, ctypes.c_float, _POINTER)
 
 count_objects = _bind("FPDFPage_CountObjects", _INT, _POINTER)
 get_object = _bind("FPDFPage_GetObject", _POINTER, _POINTER, _INT)

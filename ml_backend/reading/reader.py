@@ -228,7 +228,7 @@ class _Reading:
     def _result(self) -> ReadResult:
         return ReadResult(
             pages=self._pages,
-            reader=", ".join([self._reader, *self._tools]),
+            reader=", ".join(dict.fromkeys([self._reader, *self._tools])),
             warnings=self._warnings,
             needs_ocr=self._needs_ocr,
         )

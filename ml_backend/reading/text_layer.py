@@ -27,6 +27,8 @@ WORD_GAP = 0.35
 """Two characters further apart than this share of their size are in two words, whatever pdfium says."""
 WIDEST_LETTER = 1.2
 """Mean width of a word's characters, as a share of their height, above which there may be gaps between them."""
+_LOWEST = -0.4
+"""The lowest descender, in font sizes, that is believed."""
 _LEVEL = 0.6
 """By how much of its size, top and bottom together, a word's last character may stand off its first one's line."""
 SAMPLE = 64
@@ -73,17 +75,23 @@ def read_text_layer(text_page: int) -> TextLayer:
     edges = _edges(codes, text)
     if not edges.size:
         return _NOTHING
-    boxes, sizes, odd = _boxes(text_page, edges)
-    if odd.size:
-        edges, boxes, sizes = _look_closely(text_page, edges, boxes, sizes, odd)
+    text = text.replace(chr(HYPHEN), "-")
+    boxes, sizes, odd, plumb = _boxes(text_page, edges)
     places = edges[::2].tolist()
-    fonts, names = _fonts(text_page, places)
+    fonts, metrics = _fonts(text_page, places, sizes)
+    sizes = sizes * np.array([font.size_by_height for font in metrics])[fonts]
+    top = boxes[:, 1] + sizes
+    trim = np.array([font.trim for font in metrics])[fonts] & ~plumb
+    np.copyto(boxes[:, 3], top, where=trim & (top < boxes[:, 3]))
+    if odd.size:
+        edges, boxes, sizes, fonts = _look_closely(text_page, edges, boxes, sizes, fonts, odd)
+        places = edges[::2].tolist()
     return TextLayer(
         [text[a:b] for a, b in zip(places, edges[1::2].tolist(), strict=True)],
         boxes,
         sizes,
         fonts,
-        names,
+        tuple(pdfium.font_names(font.handle for font in metrics)),
         places,
     )
 
@@ -144,8 +152,10 @@ def _loose_boxes(text_page: int, places: Ints) -> NDArray[np.float32]:
     return boxes
 
 
-def _boxes(text_page: int, edges: Ints) -> tuple[Floats, NDArray[np.floating[Any]], Ints]:
-    """Boxes and font sizes by first and last character; and which words need a closer look."""
+def _boxes(
+    text_page: int, edges: Ints
+) -> tuple[Floats, NDArray[np.floating[Any]], Ints, NDArray[np.bool_]]:
+    """Boxes by first and last character; how high their lines are; odd words; and which run up or down."""
     counts = edges[1::2] - edges[::2]
     longer = np.flatnonzero(counts > 1)
     head = _loose_boxes(text_page, edges[::2])
@@ -161,19 +171,25 @@ def _boxes(text_page: int, edges: Ints) -> tuple[Floats, NDArray[np.floating[Any
     drop = abs(head[:, 1] - tail[:, 1]) + abs(head[:, 3] - tail[:, 3])
     uneven = drop > _LEVEL * tall
     if not uneven.any():
-        return boxes, tall, np.flatnonzero(odd)
+        return boxes, tall, np.flatnonzero(odd), uneven
     lean = abs(head[:, 0] - tail[:, 0]) + abs(head[:, 2] - tail[:, 2])
     plumb = uneven & (lean <= _LEVEL * wide)
     # A single character says nothing about its line; the other words of the page do.
     if 2 * np.count_nonzero(plumb) > longer.size:
         plumb |= counts == 1
     gappy = boxes[:, 3] - boxes[:, 1] > WIDEST_LETTER * counts * wide
-    return boxes, np.where(plumb, wide, tall), np.flatnonzero(np.where(plumb, gappy, odd | uneven))
+    odd = np.where(plumb, gappy, odd | uneven)
+    return boxes, np.where(plumb, wide, tall), np.flatnonzero(odd), plumb
 
 
 def _look_closely(
-    text_page: int, edges: Ints, boxes: Floats, sizes: NDArray[np.floating[Any]], odd: Ints
-) -> tuple[Ints, Floats, NDArray[np.floating[Any]]]:
+    text_page: int,
+    edges: Ints,
+    boxes: Floats,
+    sizes: NDArray[np.floating[Any]],
+    fonts: NDArray[np.uint16],
+    odd: Ints,
+) -> tuple[Ints, Floats, NDArray[np.floating[Any]], NDArray[np.uint16]]:
     """Odd words from all their characters: their boxes, and where they are two words after all."""
     begins, ends = edges[::2], edges[1::2]
     lengths = (ends - begins)[odd]
@@ -193,7 +209,7 @@ def _look_closely(
         axis=1,
     )
     found_sizes = [
-        _slanted_size(text_page, place) or height
+        _size_at(text_page, place) or height
         for place, height in zip(
             places[parts].tolist(), (chars[parts, 3] - chars[parts, 1]).tolist(), strict=True
         )
@@ -207,6 +223,7 @@ def _look_closely(
         edges[order].ravel(),
         np.concatenate([boxes[keep], found])[order],
         np.concatenate([sizes[keep], found_sizes])[order],
+        np.concatenate([fonts[keep], fonts[odd][owner[parts]]])[order],
     )
 
 
@@ -220,7 +237,7 @@ def _apart(before: Floats, after: Floats) -> NDArray[np.bool_]:
     return found
 
 
-def _slanted_size(text_page: int, place: int) -> float:
+def _size_at(text_page: int, place: int) -> float:
     """Font size of a character on any line: the size in the content times the text matrix."""
     matrix = np.zeros(6, np.float32)
     if not pdfium.get_char_matrix(text_page, place, matrix.ctypes.data):
@@ -229,13 +246,39 @@ def _slanted_size(text_page: int, place: int) -> float:
     return size * math.hypot(matrix[2], matrix[3])
 
 
-def _fonts(text_page: int, places: list[int]) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
-    """The font of each word's first character, as indices into the names of the page's fonts."""
+@dataclass(frozen=True, slots=True)
+class _Font:
+    """What a font says about the boxes of its characters."""
+
+    handle: int
+    size_by_height: float
+    """Font size of a box of height 1: boxes reach from the font's lowest to its highest point."""
+    trim: bool
+    """Are boxes to be cut to the font size, above the descender? Not where the font's own measures are odd."""
+
+
+def _fonts(
+    text_page: int, places: list[int], heights: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.uint16], list[_Font]]:
+    """The font of each word's first character, as indices into the page's fonts."""
     objects = list(map(pdfium.get_text_object, repeat(text_page), places))
     numbers: dict[int, int] = {}
-    of_object = {
-        one: numbers.setdefault(pdfium.get_font(one), len(numbers))
-        for one in dict.fromkeys(objects)
-    }
-    fonts = np.array([of_object[one] for one in objects], np.uint16)
-    return fonts, tuple(pdfium.font_names(numbers))
+    fonts: list[_Font] = []
+    of_object: dict[int, int] = {}
+    for at, one in enumerate(objects):
+        if one not in of_object:
+            handle = pdfium.get_font(one)
+            if handle not in numbers:
+                numbers[handle] = len(fonts)
+                fonts.append(_measured(text_page, handle, places[at], float(heights[at])))
+            of_object[one] = numbers[handle]
+    return np.array([of_object[one] for one in objects], np.uint16), fonts
+
+
+def _measured(text_page: int, handle: int, place: int, height: float) -> _Font:
+    size = _size_at(text_page, place)
+    if not handle or size <= 0 or height <= 0:
+        return _Font(handle, 1.0, False)
+    descent = np.zeros(1, np.float32)
+    known = pdfium.get_descent(handle, 1.0, descent.ctypes.data)
+    return _Font(handle, size / height, bool(known) and _LOWEST <= descent[0] <= 0)

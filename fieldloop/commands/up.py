@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -127,15 +128,29 @@ def _summary(plan: Plan, seconds: float, *, detached: bool) -> str:
     ]
     if plan.login:
         lines.append(f"    first login  {plan.login[0]}   password  {plan.login[1]}")
+    program = _program()
+    width = len(program) + 18
     lines += [
         f"  Console        {settings.public_url}",
         f"  State and logs {plan.folder.path}",
         "",
         "Next, in another terminal:",
-        "  fieldloop demo             watch the loop turn on sample documents",
-        "  fieldloop upload FOLDER    your own PDFs and scans",
-        "  fieldloop status           what runs; also: fieldloop logs, fieldloop doctor",
+        f"  {f'{program} demo':<{width}}watch the loop turn on sample documents",
+        f"  {f'{program} upload FOLDER':<{width}}your own PDFs and scans",
+        f"  {f'{program} status':<{width}}what runs; also: logs, doctor",
         "",
-        "fieldloop down stops it." if detached else "Ctrl-C stops it.",
+        f"{program} down stops it." if detached else "Ctrl-C stops it.",
     ]
     return "\n".join(lines)
+
+
+def _program() -> str:
+    """How this program is called from here: by name where PATH leads to it, else by its place."""
+    beside = Path(sys.executable).with_name("fieldloop")
+    found = shutil.which("fieldloop")
+    if not beside.exists() or (found and Path(found).resolve() == beside.resolve()):
+        return "fieldloop"
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)

@@ -231,32 +231,51 @@ class Listing:
     rows: list[dict[str, Any]]
 
 
-# The columns of documents_overview, the stage, and the error to show: of reading, or of the last job, which may
-# have failed for good or wait for another try.
-_STAGED = """
-SELECT o.document_id, o.project_id, o.project, o.document, o.collection, o.document_version_id, o.version, o.state,
-       coalesce(o.error_code, j.error_code) AS error_code, coalesce(o.error_message, j.error) AS error_message,
-       o.pages, o.uploaded_at, o.uploaded_by, o.task_id, o.label_studio_task_id, o.model_version, o.score,
-       o.reviewed, o.skipped, o.reviewers, o.reviewed_at, o.status,
-       CASE WHEN o.state = 'erased' THEN 'erased' WHEN o.state = 'failed' THEN 'failed'
-            WHEN o.reviewed THEN 'reviewed' WHEN o.skipped THEN 'skipped'
-            WHEN o.task_id IS NOT NULL THEN 'ready' WHEN j.state = 'failed' THEN 'failed'
-            ELSE 'processing' END AS stage
-FROM documents_overview o
+_STAGE = """CASE WHEN state = 'erased' THEN 'erased' WHEN state = 'failed' THEN 'failed' WHEN reviewed THEN 'reviewed'
+    WHEN skipped THEN 'skipped' WHEN task_id IS NOT NULL THEN 'ready' WHEN job_state = 'failed' THEN 'failed'
+    ELSE 'processing' END AS stage"""
+# The last job on a version without a task: why it failed, or waits for another try.
+_LAST_JOB = """
 LEFT JOIN LATERAL (
-    SELECT l.state, l.error_code, l.error FROM jobs l
-    WHERE o.task_id IS NULL AND l.subject = o.document_version_id::text ORDER BY l.created_at DESC, l.id LIMIT 1
+    SELECT l.state AS job_state, l.error_code AS job_error_code, l.error AS job_error FROM jobs l
+    WHERE {task} IS NULL AND l.subject = {version}::text ORDER BY l.created_at DESC, l.id LIMIT 1
 ) j ON true
 """
+# Some documents, looked up one by one: the columns of documents_overview, the stage, and the error to show.
+_ROWS = f"""
+SELECT document_id, project_id, project, document, collection, document_version_id, version, state,
+       coalesce(error_code, job_error_code) AS error_code, coalesce(error_message, job_error) AS error_message,
+       pages, uploaded_at, uploaded_by, task_id, label_studio_task_id, model_version, score, reviewed, skipped,
+       reviewers, reviewed_at, status, {_STAGE}
+FROM documents_overview o {_LAST_JOB.format(task="o.task_id", version="o.document_version_id")}
+"""  # noqa: S608 - fixed sentences
 # What names, collections and reading states decide needs neither tasks nor reviews.
-_CHEAP = """
-SELECT d.id AS document_id, d.project_id, d.name AS document, d.collection, v.state::text AS state, v.uploaded_at
+_PLAIN = """
+SELECT d.id AS document_id, d.project_id, d.name AS document, d.collection, v.id AS version_id,
+       v.state::text AS state, v.uploaded_at
 FROM documents d
-JOIN LATERAL (
-    SELECT w.state, w.uploaded_at FROM document_versions w
-    WHERE w.document_id = d.id ORDER BY w.number DESC LIMIT 1
-) v ON true
+JOIN (
+    SELECT DISTINCT ON (document_id) document_id, id, state, uploaded_at FROM document_versions
+    ORDER BY document_id, number DESC
+) v ON v.document_id = d.id
 """
+# All documents with what else they are filtered and ordered by, in whole sets: the view would look up each.
+_SETS = f"""
+SELECT document_id, project_id, document, collection, state, uploaded_at, score,
+       coalesce(reviewed, false) AS reviewed, {_STAGE}
+FROM ({_PLAIN}) p
+LEFT JOIN (
+    SELECT t.document_version_id, max(t.id) AS task_id, bool_or(NOT a.was_cancelled) AS reviewed,
+           bool_and(a.was_cancelled) AS skipped
+    FROM tasks t LEFT JOIN annotations a ON a.task_id = t.id AND a.deleted_at IS NULL
+    WHERE t.deleted_at IS NULL GROUP BY 1
+) k ON k.document_version_id = p.version_id
+LEFT JOIN (
+    SELECT DISTINCT ON (document_version_id) document_version_id, score FROM extractions
+    ORDER BY document_version_id, id DESC
+) x ON x.document_version_id = p.version_id
+{_LAST_JOB.format(task="k.task_id", version="p.version_id")}
+"""  # noqa: S608 - fixed sentences
 SORTS = {
     "uploaded": "uploaded_at DESC, document_id",
     "name": "lower(document), document_id",
@@ -296,8 +315,8 @@ def overview(
         # The wildcards of LIKE are ordinary characters in a file name.
         values["search"] = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     where = " AND ".join(conditions)  # fixed sentences only; values are bound
-    cheap = stage is None and reviewed is None and sort != "score"
-    source = _CHEAP if cheap else _STAGED
+    plain = stage is None and reviewed is None and sort != "score"
+    source = _PLAIN if plain else _SETS
     total = session.execute(
         text(f"SELECT count(*) FROM ({source}) o WHERE {where}"),  # noqa: S608
         values,
@@ -320,7 +339,7 @@ def overview_of(session: Session, document_id: UUID) -> dict[str, Any] | None:
 
 def _rows_of(session: Session, ids: Sequence[UUID]) -> list[dict[str, Any]]:
     rows = session.execute(
-        text(f"SELECT * FROM ({_STAGED}) o WHERE document_id = ANY(:ids)"),  # noqa: S608
+        text(f"SELECT * FROM ({_ROWS}) o WHERE document_id = ANY(:ids)"),  # noqa: S608
         {"ids": list(ids)},
     ).mappings()
     found = {row["document_id"]: dict(row) for row in rows}
@@ -331,7 +350,7 @@ def stages(session: Session, project_id: int) -> dict[str, int]:
     """How many documents of a project are at each stage; every stage is named."""
     counted = session.execute(
         text(
-            f"SELECT stage, count(*) AS documents FROM ({_STAGED}) o WHERE project_id = :project_id GROUP BY stage"  # noqa: S608
+            f"SELECT stage, count(*) AS documents FROM ({_SETS}) o WHERE project_id = :project_id GROUP BY stage"  # noqa: S608
         ),
         {"project_id": project_id},
     )

@@ -287,6 +287,57 @@ class TestListing:
         (row,) = client.get("/api/documents?reviewed=true").json["documents"]
         assert row["task_url"] == "http://label-studio.invalid/projects/7/data?task=42"
 
+    def test_every_stage_is_counted_as_it_is_listed(
+        self, client: FlaskClient, story: Story, session: Session
+    ) -> None:
+        for name, state in (("new", "received"), ("broken", "failed"), ("gone", "erased")):
+            made = factories.document(session, story.project, name=name)
+            factories.document_version(session, made, state=state)
+        for name in ("ready", "skipped", "deleted annotation", "deleted task", "stuck", "waiting"):
+            made = factories.document(session, story.project, name=name)
+            version = factories.document_version(session, made)
+            if name in {"stuck", "waiting"}:
+                state = "failed" if name == "stuck" else "queued"
+                subject = str(version.id)
+                job = Job(
+                    kind="publish_task", subject=subject, created_by="t", state=state, error="No."
+                )
+                session.add(job)
+                continue
+            task = factories.task(session, version, deleted_at=None, source_created_at=None)
+            if name == "deleted task":
+                session.execute(
+                    text("UPDATE tasks SET deleted_at = clock_timestamp() WHERE id = :id"),
+                    {"id": task.id},
+                )
+            elif name != "ready":
+                event = factories.annotation_event(
+                    session, task, label_studio_id=task.id + 500, was_cancelled=name == "skipped"
+                )
+                gone = event.occurred_at if name == "deleted annotation" else None
+                factories.annotation(session, event, deleted_at=gone)
+        session.commit()
+        wanted = {
+            "processing": {"new", "deleted task", "waiting"},
+            "ready": {"ready", "deleted annotation"},
+            "reviewed": {"invoice <1>.pdf"},
+            "skipped": {"skipped"},
+            "failed": {"broken", "stuck"},
+            "erased": {"gone"},
+        }
+        (project,) = client.get("/api/projects").json["projects"]
+        assert project["documents"] == {stage: len(names) for stage, names in wanted.items()}
+        for stage, names in wanted.items():
+            found = client.get(f"/api/documents?stage={stage}").json
+            assert {row["name"] for row in found["documents"]} == names
+            assert {row["stage"] for row in found["documents"]} == {stage}
+        rows = client.get("/api/documents?stage=processing").json["documents"]
+        assert {row["name"]: row["error"] and row["error"]["message"] for row in rows} == {
+            "new": None,
+            "deleted task": None,
+            "waiting": "No.",
+        }
+
     @pytest.mark.parametrize(
         "query",
         [

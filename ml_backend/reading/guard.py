@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from ml_backend.reading.frames import Request
 class _Nursery:
     """Where the nursery listens. Whoever is forked from us uses the same; it lives until all of us are gone."""
 
-    folder: tempfile.TemporaryDirectory[str]
+    owner: int
+    folder: Path
     address: str
     process: subprocess.Popen[bytes]
     alive: int
@@ -78,18 +80,22 @@ def _address() -> str:
 
 
 def shut_down() -> None:
-    """End the nursery; the next document starts another one."""
+    """End the nursery; the next document starts another one. A fork of its owner only forgets it."""
     global _nursery
     with _lock:
-        if _nursery is not None:
-            os.close(_nursery.alive)
-            _nursery.folder.cleanup()
-            _nursery = None
+        nursery, _nursery = _nursery, None
+    if nursery is None:
+        return
+    os.close(nursery.alive)
+    if nursery.owner == os.getpid():
+        nursery.process.terminate()
+        nursery.process.wait()
+        shutil.rmtree(nursery.folder, ignore_errors=True)
 
 
 def _started() -> _Nursery:
-    folder = tempfile.TemporaryDirectory(prefix="fieldloop-read-")
-    address = str(Path(folder.name) / "socket")
+    folder = Path(tempfile.mkdtemp(prefix="fieldloop-read-"))
+    address = str(folder / "socket")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(address)
     # Listening before it runs: a caller may connect at once and waits for the first accept.
@@ -115,11 +121,11 @@ def _started() -> _Nursery:
             stdout=subprocess.DEVNULL,
             pass_fds=(listener.fileno(), watched),
             env=environment,
-            cwd=folder.name,
+            cwd=folder,
             start_new_session=True,
         )
     os.close(watched)
-    return _Nursery(folder, address, process, alive)
+    return _Nursery(os.getpid(), folder, address, process, alive)
 
 
 _KEPT = (

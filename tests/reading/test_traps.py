@@ -260,7 +260,7 @@ def test_words_in_reusable_parts_and_their_lines():
 
 
 def test_rulings():
-    content = b"1 w 50 700 m 300 700 l S 50 600 200 80 re S 0 g 400 100 1 300 re f" + line(
+    content = b"1 w 50 700 m 300 700 l S 50 600 200 80 re S 0 g 400 100 1 300 re f " + line(
         60, 640, "cell"
     )
     page = read_page(page_of(content))

@@ -30,6 +30,9 @@ from ml_backend.extraction.relative import Places, find_places, learn_places
 CHECKED, UNCHECKED = "☑", "☐"
 
 _INK_LEVEL = 0.12
+_SURE_PLACE = 0.3
+# Share of reviewed boxes in which a square or sign was found, from which a place without one has no box.
+_MOSTLY_DRAWN = 0.8
 _REACH = 60.0
 # Letters that print a ticked or an empty box in fonts of signs.
 _WINGDINGS_ON, _WINGDINGS_OFF = frozenset("þýüûRTSx"), frozenset("¨oqr\xa8£")
@@ -59,6 +62,7 @@ class CheckboxModel:
         self.seed = seed
         self.places_ = Places()
         self.ink_level_ = _INK_LEVEL
+        self.drawn_ = False
 
     def fit(self, documents: Sequence[Document], labels: Sequence[Labels]) -> CheckboxModel:
         """Learn from labels of this field; without any, the model stays as it was made."""
@@ -76,6 +80,11 @@ class CheckboxModel:
                     darks[state == "true"].append(dark)
         if examples:
             self.places_ = learn_places(examples)
+            seen = [
+                _nearest(find_ticks(found.pages[at]), box) is not None
+                for found, at, box in examples
+            ]
+            self.drawn_ = mean(seen) >= _MOSTLY_DRAWN
         if darks[True] and darks[False] and mean(darks[True]) > mean(darks[False]):
             self.ink_level_ = (mean(darks[True]) + mean(darks[False])) / 2
         return self
@@ -84,20 +93,23 @@ class CheckboxModel:
         """At most one value: "☑" or "☐" with "true" or "false"."""
         layouts = [lay_out(page.boxes) for page in document.pages]
         ticks = [find_ticks(page) for page in document.pages]
-        if self.places_.examples:
-            for place in find_places(self.places_, document, layouts):
-                page = document.pages[place.page]
-                tick = _nearest(ticks[place.page], place.box)
-                sure = 0.55 + 0.4 * place.confidence
-                if tick is None:
-                    dark = darkness(page, place.box)
-                    if dark is None:
-                        continue
-                    tick, sure = Tick(place.box, dark > self.ink_level_, -1), sure - 0.15
-                return [self._value(document, place.page, tick, sure)]
-            return []
         beside = self._beside(document, layouts, ticks)
-        return [] if beside is None else [self._value(document, *beside)]
+        places = find_places(self.places_, document, layouts) if self.places_.examples else []
+        for place in places:
+            tick = _nearest(ticks[place.page], place.box)
+            # A weak memory of one layout does not outweigh the field's own words on another.
+            if tick is not None and (beside is None or place.confidence >= _SURE_PLACE):
+                return [self._value(document, place.page, tick, 0.55 + 0.4 * place.confidence)]
+        if beside is not None:
+            return [self._value(document, *beside)]
+        if self.drawn_:
+            return []
+        for place in places:
+            dark = darkness(document.pages[place.page], place.box)
+            if dark is not None:
+                tick = Tick(place.box, dark > self.ink_level_, -1)
+                return [self._value(document, place.page, tick, 0.4 + 0.4 * place.confidence)]
+        return []
 
     def to_state(self) -> dict[str, Any]:
         return {
@@ -105,6 +117,7 @@ class CheckboxModel:
             "seed": self.seed,
             "places": self.places_.to_state(),
             "ink_level": self.ink_level_,
+            "drawn": self.drawn_,
         }
 
     @classmethod
@@ -112,6 +125,7 @@ class CheckboxModel:
         model = cls(spec_from_dict(state["spec"]), state["seed"])
         model.places_ = Places.from_state(state["places"])
         model.ink_level_ = float(state["ink_level"])
+        model.drawn_ = bool(state.get("drawn", False))
         return model
 
     def _value(self, document: Document, at: int, tick: Tick, sure: float) -> Value:

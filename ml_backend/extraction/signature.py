@@ -81,37 +81,39 @@ class SignatureModel:
     def predict(self, document: Document) -> list[Value]:
         """At most one value: "signed" or "" with "true" or "false"."""
         layouts = _layouts(document)
-        places = (
-            find_places(self.places_, document, layouts)
-            if self.places_.examples
-            else self._by_label(document, layouts)
-        )
+        learnt = find_places(self.places_, document, layouts) if self.places_.examples else []
+        announced = self._by_label(document, layouts)
         empty: Value | None = None
-        for place in places:
-            page = document.pages[place.page]
-            sure = 0.5 + 0.45 * place.confidence
-            dark = _darkness(page, place.box)
-            if dark is None:
-                if not _typed(page, place.box):
-                    continue
-                on = True
-            else:
-                on = dark > self.ink_level_ or _typed(page, place.box)
-                sure -= 0.15 if 0.5 < dark / self.ink_level_ < 1.6 else 0.0
-            value = Value(
-                self.spec.name,
-                SIGNED if on else "",
-                "true" if on else "false",
-                None,
-                (Span(page.number, place.box),),
-                round(max(0.05, sure), 4),
-            )
-            if on:
+        # Where reviewers signed last time first; then wherever the field's own words announce a signature.
+        for place in (*learnt[:1], *announced):
+            value = self._look(document, place)
+            if value is None:
+                continue
+            if value.normalised == "true":
                 return [value]
             empty = empty or value
-            if self.places_.examples:
-                break
         return [empty] if empty else []
+
+    def _look(self, document: Document, place: Place) -> Value | None:
+        """What the place says; None where nothing can be said of it."""
+        page = document.pages[place.page]
+        sure = 0.5 + 0.45 * place.confidence
+        dark = _darkness(page, place.box)
+        if dark is None:
+            if not _typed(page, place.box):
+                return None
+            on = True
+        else:
+            on = dark > self.ink_level_ or _typed(page, place.box)
+            sure -= 0.15 if 0.5 < dark / self.ink_level_ < 1.6 else 0.0
+        return Value(
+            self.spec.name,
+            SIGNED if on else "",
+            "true" if on else "false",
+            None,
+            (Span(page.number, place.box),),
+            round(max(0.05, sure), 4),
+        )
 
     def to_state(self) -> dict[str, Any]:
         return {

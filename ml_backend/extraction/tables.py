@@ -18,6 +18,7 @@ from ml_backend.extraction.fields import (
     FieldType,
     Label,
     Labels,
+    PageLike,
     Span,
     Value,
     spec_from_dict,
@@ -142,14 +143,21 @@ class TableModel:
         return model
 
     def _choose(self, document: Document, layouts: Sequence[Layout]) -> TableLayout | None:
-        """The learnt layout whose header the document shows best, if it shows most of one."""
+        """The learnt layout whose header the document shows best, if it shows most of one.
+
+        None where common header words name more of the columns: then it is a layout nobody taught.
+        """
+        pages = list(zip(document.pages[:3], layouts, strict=False))
+        by_alias = self._seen(pages, self._phrases, len(self.spec.columns))
         best: tuple[float, int, TableLayout] | None = None
         for number, candidate in enumerate(self.layouts_):
             book = _book(candidate)
             wanted = len(candidate.heads)
             score = 0.0
-            for at, page in enumerate(document.pages[:3]):
-                header = find_header(page, layouts[at], book, wanted) if book else None
+            if self._seen(pages, book, wanted) < by_alias:
+                continue
+            for page, layout in pages:
+                header = find_header(page, layout, book, wanted) if book else None
                 if header is not None:
                     seen = len([n for n in header.cells if n != OTHER]) / wanted
                     drift = _drift(candidate, header)
@@ -160,6 +168,16 @@ class TableModel:
             if score > 0.4 and (best is None or key[:2] > best[:2]):
                 best = key
         return None if best is None else best[2]
+
+    @staticmethod
+    def _seen(
+        pages: Sequence[tuple[PageLike, Layout]],
+        book: Mapping[Phrase, Sequence[tuple[str, float]]],
+        wanted: int,
+    ) -> int:
+        """The most columns that one line of these pages names."""
+        headers = [find_header(page, layout, book, wanted) for page, layout in pages if book]
+        return max((sum(n != OTHER for n in h.cells) for h in headers if h), default=0)
 
     def _header(self, page: Any, layout: Layout, chosen: TableLayout | None) -> Header | None:
         if chosen is None:

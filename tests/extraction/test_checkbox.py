@@ -79,3 +79,26 @@ def test_a_drawn_square_is_read_by_its_ink(ticked: bool) -> None:
 def test_no_label_no_answer() -> None:
     assert answer(document(page(words_at(40, 40, "☑ Delivered")))) == []
     assert answer(document(), CheckboxModel(PAID).fit([], [])) == []
+
+
+def test_where_boxes_are_drawn_a_page_without_one_has_none() -> None:
+    spec = FieldSpec("approved", FieldType.CHECKBOX)
+    shown = [drawn(40 + 10 * i, 90 + 20 * i, i % 2 == 0) for i in range(4)]
+    labels = [
+        Labels((Label("approved", 0, (40 + 10 * i, 90 + 20 * i, 52 + 10 * i, 102 + 20 * i), "☑" if i % 2 == 0 else "☐"),))
+        for i in range(4)
+    ]  # fmt: skip
+    model = CheckboxModel(spec).fit([document(p) for p in shown], labels)
+    bare = page(words_at(60, 90, "Approved by the board"), ink=np.full((396, 306), 40, np.uint8))
+    assert model.predict(document(bare)) == []
+
+
+def test_a_layout_nobody_taught_is_read_by_the_fields_own_words() -> None:
+    shown = [drawn(40 + 10 * i, 90 + 20 * i, True) for i in range(2)]
+    labels = [
+        Labels((Label("paid", 0, (40 + 10 * i, 90 + 20 * i, 52 + 10 * i, 102 + 20 * i), "☑"),))
+        for i in range(2)
+    ]
+    model = CheckboxModel(PAID).fit([document(p) for p in shown], labels)
+    other = document(page(words_at(300, 700, "[x] Paid in full"), words_at(40, 40, "Invoice")))
+    assert answer(other, model) == ["true"]

@@ -58,3 +58,13 @@ def test_a_typed_signature_on_a_page_nobody_rendered() -> None:
 
 def test_nothing_there_nothing_said() -> None:
     assert SignatureModel(SPEC).fit([], []).predict(document(page(words_at(40, 40, "Hi")))) == []
+
+
+def test_a_layout_nobody_taught_is_read_by_the_fields_own_words() -> None:
+    documents = [document(form(60.0 + 30 * i, 500.0, True, "For the buyer")) for i in range(3)]
+    boxes = [(60.0 + 30 * i, 464.0, 210.0 + 30 * i, 496.0) for i in range(3)]
+    labels = [Labels((Label("signature", 0, box, "signed"),)) for box in boxes]
+    model = SignatureModel(SPEC).fit(documents, labels)
+    for signed in (True, False):
+        made = document(form(300, 300, signed, "Assinatura"))
+        assert [v.normalised for v in model.predict(made)] == ["true" if signed else "false"]

@@ -289,3 +289,32 @@ def test_nothing_to_learn_and_nothing_to_read() -> None:
     assert model.predict(Document("d", [page(words_at(50, 50, "Dear Sir or Madam"))])) == []
     empty = Labels((Label("item.amount", 0, (500, 700, 520, 710)),))
     assert model.fit([Document("d", [page(words_at(50, 50, "Hello"))])], [empty]).layouts_ == ()
+
+
+def test_a_layout_nobody_taught_is_read_by_its_header_though_it_resembles_a_known_one() -> None:
+    """Two headings in common, the columns elsewhere: the known layout's places would give nothing."""
+    known = Style(
+        {
+            "quantity": ("Qtd", 60, True),
+            "description": ("Descrição", 100, False),
+            "unit_price": ("Preço", 470, True),
+            "amount": ("Vlr total", 570, True),
+        },
+        "Total geral",
+        "",
+    )
+    unseen = Style(
+        {
+            "description": ("Descrição", 40, False),
+            "quantity": ("Qtd", 360, True),
+            "unit_price": ("Preço unitário", 460, True),
+            "amount": ("Valor do item", 560, True),
+        },
+        "Total geral",
+        "",
+    )
+    taught = [make(known, seed) for seed in range(4)]
+    model = TableModel(ITEM).fit([d for d, _, _ in taught], [g for _, g, _ in taught])
+    for seed in range(10, 16):
+        made, _, rows = make(unseen, seed)
+        assert read(model, made) == read(TableModel(ITEM), made) == rows

@@ -20,8 +20,9 @@ from rq import Worker as RqWorker
 from db import jobs
 from db.models import Job, JobState
 from db.nudges import nudge, queue
+from db.session import make_engine, make_session_factory
 from fieldloop.stack import parts, valkey
-from tests.conftest import Database
+from tests.conftest import Database, new_database
 from tests.stack.programs import free_port
 
 HERE = Path(__file__).parent
@@ -76,6 +77,9 @@ class Work:
     def until_state(self, job_id: UUID, state: JobState) -> None:
         self.until(lambda: self.job(job_id).state is state, f"job {state}")
 
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -89,6 +93,28 @@ def work(committed_database: Database, redis_url: str, tmp_path: Path) -> Iterat
     _kill(made)
 
 
+@pytest.fixture(scope="module")
+def standing(
+    postgres_url: str,
+    template_database: str,
+    _redis_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Work]:
+    """One worker for the tests that leave it running."""
+    redis_url = f"{_redis_server}/12"
+    with new_database(postgres_url, template_database) as url:
+        engine = make_engine(url)
+        database = Database(url, engine, make_session_factory(engine))
+        made = Work(database, redis_url, tmp_path_factory.mktemp("worker") / "log")
+        made.start()
+        made.until(lambda: _workers(redis_url), "a worker that is heard from")
+        yield made
+        _kill(made)
+        engine.dispose()
+    with Redis.from_url(redis_url) as redis:
+        redis.flushdb()
+
+
 def _kill(work: Work) -> None:
     if work.process is not None and work.process.poll() is None:
         children = psutil.Process(work.process.pid).children(recursive=True)
@@ -98,18 +124,13 @@ def _kill(work: Work) -> None:
 
 
 @pytest.mark.parametrize("end", ["crash", "memory"])
-def test_a_job_that_dies_costs_the_worker_nothing(work: Work, end: str) -> None:
-    bad, good = work.add(end), work.add("ok")
-    work.start()
-    work.until_state(good, JobState.DONE)
-    assert work.job(bad).state is JobState.RUNNING
-    assert work.stop() == 0
-
-
-def test_a_job_whose_process_died_is_taken_up_again_by_itself(work: Work) -> None:
-    work.start()
-    bad = work.add("crash")
-    work.until(lambda: work.job(bad).attempts >= 2, "a second attempt")
+def test_a_job_that_dies_costs_the_worker_nothing_and_is_tried_again(
+    standing: Work, end: str
+) -> None:
+    bad, good = standing.add(end), standing.add("ok", subject=end)
+    standing.until_state(good, JobState.DONE)
+    standing.until(lambda: standing.job(bad).attempts >= 2, "a second attempt")
+    assert standing.running()
 
 
 def test_sigterm_lets_a_short_job_end(work: Work) -> None:
@@ -146,20 +167,18 @@ def test_an_idle_worker_stops_at_once_with_code_0(work: Work) -> None:
     assert not _workers(work.redis_url)
 
 
-def test_a_flushed_redis_loses_no_job_and_no_worker(work: Work) -> None:
-    work.start()
-    work.until(lambda: _workers(work.redis_url), "a worker that is heard from")
-    job = work.add("ok")
-    with Redis.from_url(work.redis_url) as redis:
+def test_a_flushed_redis_loses_no_job_and_no_worker(standing: Work) -> None:
+    job = standing.add("ok", subject="flushed")
+    with Redis.from_url(standing.redis_url) as redis:
         redis.flushdb()
-    work.until_state(job, JobState.DONE)
-    work.until(lambda: _workers(work.redis_url), "the worker registered again")
+    standing.until_state(job, JobState.DONE)
+    standing.until(lambda: _workers(standing.redis_url), "the worker registered again")
+    assert standing.running()
 
 
-def test_a_job_nobody_was_told_of_is_found(work: Work) -> None:
-    work.start()
-    job = work.add("ok", tell=False)
-    work.until_state(job, JobState.DONE)
+def test_a_job_nobody_was_told_of_is_found(standing: Work) -> None:
+    job = standing.add("ok", subject="untold", tell=False)
+    standing.until_state(job, JobState.DONE)
 
 
 def test_redis_may_be_away_at_the_start_and_in_between(
@@ -195,7 +214,7 @@ def test_redis_may_be_away_at_the_start_and_in_between(
 
 
 def test_several_processes_run_jobs_at_once_and_are_replaced(work: Work) -> None:
-    work.start(2)
+    work.start(2, 0.2)
     first, second = work.add("sleep", "1"), work.add("sleep", "2")
     work.until_state(first, JobState.RUNNING)
     work.until_state(second, JobState.RUNNING)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
 from ml_backend.errors import BadRequest
@@ -92,7 +93,7 @@ class Form:
 
 
 def receive(request: Request, *, max_file_bytes: int) -> Form:
-    """Read a multipart form to its end. Raises BadRequest if it is none, RequestEntityTooLarge at 413."""
+    """Read a multipart form to its end. Raises BadRequest if it is none, or too large."""
     if request.mimetype != "multipart/form-data":
         raise BadRequest(
             "not_multipart", "Send the files as multipart/form-data, in fields named 'files'.", 415
@@ -128,6 +129,13 @@ def receive(request: Request, *, max_file_bytes: int) -> Form:
         if isinstance(error, ValueError):
             raise BadRequest(
                 "malformed_form", "The multipart form is broken or cut short."
+            ) from None
+        if isinstance(error, RequestEntityTooLarge):
+            raise BadRequest(
+                "request_too_large",
+                f"The request is larger than {megabytes(request.max_content_length)}, has more than {MOST_PARTS} parts, "
+                f"or a text of more than {megabytes(MOST_FORM_BYTES)}; send fewer files at once.",
+                413,
             ) from None
         raise
     parts: list[Part] = []

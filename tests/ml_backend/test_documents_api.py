@@ -223,6 +223,19 @@ class TestUpload:
         )
         assert (answer.status_code, answer.json["error"]["code"]) == (413, "request_too_large")
 
+    def test_too_many_parts_and_too_long_texts_are_refused_in_a_sentence(
+        self, client: FlaskClient, project: Project
+    ) -> None:
+        many = send(client, *[(f"{n}.pdf", b"x") for n in range(1001)])
+        assert (many.status_code, many.json["error"]["code"]) == (413, "request_too_large")
+        assert "more than 1000 parts" in many.json["error"]["message"]
+        text_too_long = send(client, ("a.pdf", PDF), notes="n" * 600_000)
+        assert text_too_long.json["error"]["code"] == "request_too_large"
+        text_long = send(client, ("a.pdf", PDF), notes="n" * 3000)
+        assert (
+            text_long.json["error"]["message"] == "'notes' has 3000 characters; the limit is 2000."
+        )
+
     def test_without_a_project_the_answer_names_the_command(self, client: FlaskClient) -> None:
         answer = send(client, ("a.pdf", PDF))
         assert (answer.status_code, answer.json["error"]["code"]) == (409, "no_project")

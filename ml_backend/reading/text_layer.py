@@ -86,8 +86,9 @@ def read_text_layer(text_page: int) -> TextLayer:
     if odd.size:
         edges, boxes, sizes, fonts = _look_closely(text_page, edges, boxes, sizes, fonts, odd)
         places = edges[::2].tolist()
+    texts = [text[a:b] for a, b in zip(places, edges[1::2].tolist(), strict=True)]
     return TextLayer(
-        [text[a:b] for a, b in zip(places, edges[1::2].tolist(), strict=True)],
+        texts if codes.dtype == np.uint16 else list(map(_paired, texts)),
         boxes,
         sizes,
         fonts,
@@ -123,8 +124,13 @@ def _characters(text_page: int) -> tuple[Codes, str]:
     # are not the characters' places, and each is asked for.
     wide = np.fromiter(map(pdfium.get_unicode, repeat(text_page), range(count)), np.uint32, count)
     wide[wide == HYPHEN_AS_CHAR] = HYPHEN
-    wide[(wide > 0x10FFFF) | ((wide & 0xFFFFF800) == 0xD800)] = 0xFFFD
-    return wide, wide.tobytes().decode("utf-32-le")
+    wide[wide > 0x10FFFF] = 0xFFFD
+    return wide, wide.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _paired(text: str) -> str:
+    """A word whose rare letters pdfium gave as two halves each."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _edges(codes: Codes, text: str) -> Ints:

@@ -195,7 +195,7 @@ def _own_parts(
             name="init",
             command=(*ourselves, "init"),
             cwd=here,
-            needs=("backend", "worker", "sync", *annotation),
+            needs=("backend", *annotation),
             step=True,
             ready_seconds=600,
         ),

@@ -18,6 +18,8 @@ FIELD_SUPPORT = 5
 """Labelled values below which one field alone stops nobody."""
 FIELD_LOSS = 0.10
 """Largest loss of F1 in one field that a gain elsewhere may pay for."""
+FIELD_VALUES = 2
+"""… and the fewest values it must have got wrong that were right: one document is no reason."""
 RESAMPLES = 2000
 SURENESS = 0.6
 """Share of resampled document sets on which the candidate must be ahead: luck with one document is no reason."""
@@ -109,7 +111,12 @@ def _worst_field(
     for name in sorted(names):
         before = sum((live[key].scores.get(name, Score()) for key in keys), Score())
         after = sum((candidate[key].scores.get(name, Score()) for key in keys), Score())
-        if before.support >= FIELD_SUPPORT and before.f1 - after.f1 > FIELD_LOSS:
+        spoilt = max(before.tp - after.tp, after.fp - before.fp)
+        if (
+            before.support >= FIELD_SUPPORT
+            and before.f1 - after.f1 > FIELD_LOSS
+            and spoilt >= FIELD_VALUES
+        ):
             losses.append((before.f1 - after.f1, name, before.f1, after.f1))
     if not losses:
         return None

@@ -19,6 +19,7 @@ from ml_backend.extraction.fields import Document, Extraction, FieldSpec, Labels
 
 FEW = 15
 """Below this many documents each is held out by itself: a fifth of them would teach too little."""
+SLOW_FOLDS = 5
 RESAMPLES = 400
 
 
@@ -48,10 +49,14 @@ class Marks:
         return Marks({name: score for name, score in self.scores.items() if name in fields})
 
 
-def folds_of(examples: Sequence[Example]) -> list[list[int]]:
-    """Positions held out together. By the fold each document keeps for ever, or one by one where they are few."""
+def folds_of(examples: Sequence[Example], *, slow: bool = False) -> list[list[int]]:
+    """Positions held out together. By the fold each document keeps for ever, or one by one where they are few.
+
+    ``slow``: a fit takes long, so that few documents too are held out in five groups.
+    """
     if len(examples) < FEW:
-        return [[position] for position in range(len(examples))]
+        groups_wanted = min(SLOW_FOLDS if slow else len(examples), len(examples))
+        return [list(range(start, len(examples), groups_wanted)) for start in range(groups_wanted)]
     groups: dict[int, list[int]] = {}
     for position, example in enumerate(examples):
         groups.setdefault(example.fold, []).append(position)

@@ -150,7 +150,7 @@ def _learn(services: Services, plan: _Plan, progress: Progress) -> list[UUID]:
     marks = _held_out(plan, cache, progress)
     live_marks = _live_marks(services, plan)
     verdict = judge(marks, live_marks)
-    folds = len(folds_of(plan.examples))
+    folds = len(folds_of(plan.examples, slow=plan.self_train))
     progress("fit", folds, folds + 1)
     extractor = _fit(plan, plan.examples, cache)
     data = to_bytes(extractor)
@@ -173,7 +173,7 @@ def _fit(plan: _Plan, examples: Sequence[Example], cache: SheetCache) -> FieldEx
 
 def _held_out(plan: _Plan, cache: SheetCache, progress: Progress) -> dict[str, Marks]:
     """The candidate's marks on every document, each by a model that had not seen it."""
-    folds = folds_of(plan.examples)
+    folds = folds_of(plan.examples, slow=plan.self_train)
     marks: dict[str, Marks] = {}
     for number, held in enumerate(folds):
         progress("evaluate", number, len(folds) + 1)

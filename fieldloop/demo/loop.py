@@ -214,7 +214,10 @@ class Loop:
         )
 
     def _until_trained(self, project: Project, since: datetime) -> tuple[record.Run, ...]:
-        """Wait for the run the policy starts, and for the one on unreviewed documents that may follow it."""
+        """Wait until a new model goes live, or until every run has ended without one.
+
+        The run on unreviewed documents too, which may follow a run that went live, is not waited for.
+        """
         step = self._screen.step("train", "Retrain by itself", 1)
         seen: list[record.Run] = []
 
@@ -226,11 +229,11 @@ class Loop:
             ended = [run for run in seen if run.state not in _ACTIVE]
             active = [run for run in seen if run.state in _ACTIVE]
             failed = bool(ended) and ended[-1].state is RunState.FAILED
-            read_all = failed or situation.new_answers == 0
-            finished = bool(ended) and not active and read_all
-            total = max(len(seen), len(ended) + (not finished))
-            note = active[-1].progress if active else decision or ""
-            return Stand(len(ended), total, note)
+            went_live = any(run.gate_passed for run in ended)
+            all_ended = not active and (failed or situation.new_answers == 0)
+            finished = bool(ended) and (went_live or all_ended)
+            note = active[-1].progress or "waiting for the worker" if active else decision or ""
+            return Stand(len(ended), len(ended) if finished else len(ended) + 1, note)
 
         self._wait(
             step,

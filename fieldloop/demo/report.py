@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from db.config import Settings
-from db.models import ModelKind, ModelVersion
+from db.models import ModelKind, ModelVersion, RunState
 from fieldloop.demo.accuracy import Accuracy, Comparison, Line
 from fieldloop.demo.loop import Turn
 from fieldloop.demo.samples import DemoSet
@@ -94,6 +94,11 @@ def show(
             f"as predicted, {corrected} corrected, {changes.drawn} drawn."
         )
     for run in turn.runs:
+        if run.state in (RunState.QUEUED, RunState.RUNNING):
+            console.print(
+                "A second run, which also learns from the documents nobody reviewed, goes on in the background."
+            )
+            continue
         verdict = {True: "went live", False: "did not go live", None: "failed"}[run.gate_passed]
         took = f" in {run.seconds:.0f} s" if run.seconds is not None else ""
         console.print(

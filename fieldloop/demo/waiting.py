@@ -39,10 +39,11 @@ class Stand:
 
 
 class Screen:
-    """Progress bars on standard error, one per step, and how long each step took."""
+    """Progress bars on standard error, one per step, and how long each step took; in a log, a line per step."""
 
     def __init__(self, console: Console) -> None:
         self.seconds: dict[str, float] = {}
+        self.console = console
         self.progress = Progress(
             TextColumn("{task.description:<28}"),
             BarColumn(bar_width=28),
@@ -50,16 +51,23 @@ class Screen:
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[note]}"),
             console=console,
+            disable=not console.is_terminal,
         )
 
     def step(self, name: str, description: str, total: int) -> Step:
         task = self.progress.add_task(description, total=max(total, 1), note="")
+        self.say(f"{description} …")
         return Step(self, name, task, time.monotonic())
+
+    def say(self, line: str) -> None:
+        """For those who cannot see bars."""
+        if not self.console.is_terminal:
+            self.console.print(line, highlight=False, markup=False)
 
 
 @dataclass
 class Step:
-    """One bar. Used as a context, it records its time under its name."""
+    """One bar; its end records its time under its name."""
 
     screen: Screen
     name: str
@@ -73,8 +81,10 @@ class Step:
 
     def end(self, note: str = "") -> None:
         self.screen.seconds[self.name] = round(time.monotonic() - self.began, 2)
-        total = next(t.total for t in self.screen.progress.tasks if t.id == self.task)
-        self.screen.progress.update(self.task, completed=total, note=note)
+        task = next(t for t in self.screen.progress.tasks if t.id == self.task)
+        self.screen.progress.update(self.task, completed=task.total, note=note)
+        said = f", {note}" if note else ""
+        self.screen.say(f"{task.description}: done in {self.screen.seconds[self.name]:.0f} s{said}")
         self.screen.progress.stop_task(self.task)
 
 

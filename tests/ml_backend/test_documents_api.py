@@ -229,7 +229,12 @@ class TestUpload:
         many = send(client, *[(f"{n}.pdf", b"x") for n in range(1001)])
         assert (many.status_code, many.json["error"]["code"]) == (413, "request_too_large")
         assert "more than 1000 parts" in many.json["error"]["message"]
-        text_too_long = send(client, ("a.pdf", PDF), notes="n" * 600_000)
+        head = b'--x\r\nContent-Disposition: form-data; name="notes"\r\n\r\n'
+        text_too_long = client.post(
+            "/api/documents",
+            data=head + b"n" * 600_000 + b"\r\n--x--\r\n",
+            content_type="multipart/form-data; boundary=x",
+        )
         assert text_too_long.json["error"]["code"] == "request_too_large"
         text_long = send(client, ("a.pdf", PDF), notes="n" * 3000)
         assert (

@@ -92,9 +92,10 @@ def ports(folder: StateFolder, given: Mapping[str, str], *, supervised: bool) ->
         for name, port in ports_of(given).items()
         if not given.get(_REPLACED_BY.get(name, ""), "")
     }
-    said = ", ".join(f"{port}" for port in wanted.values())
     if supervised:
-        return ok(f"The stack listens on {said}.")
+        parts = folder.read_run().get("parts", {}).values()
+        addresses = ", ".join(part["address"] for part in parts if part.get("address"))
+        return ok(f"The stack listens: {addresses}.")
     for name, port in wanted.items():
         where = host if name in {BACKEND_PORT_SETTING, LABEL_STUDIO_PORT} else "127.0.0.1"
         if not is_free(reachable(where), port):
@@ -103,7 +104,7 @@ def ports(folder: StateFolder, given: Mapping[str, str], *, supervised: bool) ->
                 f"Port {port} is taken{f' by {owner}' if owner else ''}.",
                 f"End that program, or set {name} to a free port.",
             )
-    return ok(f"{said} are free.")
+    return ok(f"{', '.join(map(str, wanted.values()))} are free.")
 
 
 def disk(path: Path) -> Finding:

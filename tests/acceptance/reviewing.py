@@ -10,7 +10,7 @@ from db.regions import Box
 from ml_backend.studio_links import task_link
 from tests.acceptance.stack import Stack
 
-WAIT = 30_000
+WAIT = 120_000
 
 
 def open_task(page: Page, stack: Stack, task: int) -> None:

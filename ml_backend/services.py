@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from redis import Redis
@@ -21,6 +23,17 @@ class Services:
     blobs: BlobStore
     redis: Redis
     label_studio: LabelStudio
+
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: Settings, *, name: str) -> Iterator[Services]:
+        """Services for the length of a command, with no connection left behind."""
+        services = cls.open(settings, name=name)
+        try:
+            yield services
+        finally:
+            services.sessions.kw["bind"].dispose()
+            services.redis.close()
 
     @classmethod
     def open(cls, settings: Settings, *, name: str = "fieldloop-backend") -> Services:

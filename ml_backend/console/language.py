@@ -12,6 +12,8 @@ from typing import Any
 
 from flask import Request
 
+from ml_backend.extraction.fields import split_column
+
 LANGUAGES = ("en", "pt-BR")
 COOKIE = "fieldloop_lang"
 _FOLDER = Path(__file__).parent / "strings"
@@ -41,6 +43,12 @@ class Language:
         english, portuguese = names.get(field, ("", ""))
         own = portuguese if self.code == "pt-BR" else english
         return own or english or portuguese or field
+
+    def full_label(self, names: Mapping[str, tuple[str, str]], field: str) -> str:
+        """The label of a field, of a table's column with that of the table: "Items · Amount"."""
+        table, column = split_column(field)
+        own = self.label(names, field)
+        return own if column is None else f"{self.label(names, table)} · {own}"
 
     def number(self, value: float, digits: int = 0) -> str:
         text = f"{value:,.{digits}f}"

@@ -73,7 +73,7 @@ def _read(one: VersionDetail) -> Moment:
     if version.error_code is not None:
         return Moment(at, None, "history.unreadable", problem=version.error_message)
     seconds = "–" if version.read_seconds is None else f"{version.read_seconds:.1f}"
-    values = {"pages": version.page_count or 0, "seconds": seconds}
+    values = {"n": version.page_count or 0, "seconds": seconds}
     return Moment(at, version.reader, "history.read", values)
 
 

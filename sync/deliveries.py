@@ -6,12 +6,22 @@ are reasons too: where an event does not say what to look at, the whole project 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sync.reconcile import Witness
-from sync.states import People, Snapshot, Unreadable, number_of, read_annotation, read_bare_task
+from sync.states import (
+    People,
+    Snapshot,
+    State,
+    Unreadable,
+    number_of,
+    read_annotation,
+    read_bare_task,
+    times_of,
+)
 
 CREATED, CREATED_MANY, UPDATED = "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"
 ANNOTATIONS_DELETED, TASKS_DELETED = "ANNOTATIONS_DELETED", "TASKS_DELETED"
@@ -25,6 +35,16 @@ _NOTHING = {"LABEL_LINK_CREATED", "LABEL_LINK_UPDATED", "LABEL_LINK_DELETED"}
 KNOWN = _ANNOTATIONS | _DELETED_ANNOTATIONS | _TASKS | _DELETED_TASKS | _PROJECT | _NOTHING
 
 
+@dataclass(frozen=True)
+class Told:
+    """An annotation as an event carried it, not read yet: mostly it is the state that is fetched anyway."""
+
+    id: int
+    updated_at: datetime
+    row: Mapping[str, Any]
+    delivery_id: int
+
+
 @dataclass
 class Reasons:
     """What some deliveries ask for; ids are Label Studio's."""
@@ -34,8 +54,8 @@ class Reasons:
     deleted_tasks: dict[int, int] = field(default_factory=dict)
     """Id → delivery that says it is gone."""
     deleted_annotations: dict[int, int] = field(default_factory=dict)
-    witnesses: dict[int, list[Witness]] = field(default_factory=dict)
-    """By task."""
+    told: dict[int, list[Told]] = field(default_factory=dict)
+    """Annotations by task."""
     told_tasks: dict[int, Snapshot] = field(default_factory=dict)
     """Tasks as events carried them, for those that are gone before anybody could fetch them."""
     sweep: bool = False
@@ -47,12 +67,25 @@ class Reasons:
     """Delivery → what was special about it."""
 
 
+def witnesses(told: Iterable[Told], present: Iterable[State], people: People) -> list[Witness]:
+    """The states that were told. One of the time of a present state is that state: Label Studio never gives
+    one time to two contents."""
+    standing = {(state.id, state.updated_at): state for state in present}
+    return [
+        Witness(
+            standing.get((one.id, one.updated_at)) or read_annotation(one.row, people, stored=True),
+            one.delivery_id,
+        )
+        for one in told
+    ]
+
+
 def read_delivery(
-    reasons: Reasons, delivery_id: int, action: str, payload: Mapping[str, Any], people: People
+    reasons: Reasons, delivery_id: int, action: str, payload: Mapping[str, Any]
 ) -> None:
     """Add what one delivery asks for."""
     if action in _ANNOTATIONS:
-        _annotations(reasons, delivery_id, payload, people)
+        _annotations(reasons, delivery_id, payload)
     elif action in _DELETED_ANNOTATIONS:
         found = _ids(payload, "annotations", "annotation")
         reasons.deleted_annotations |= dict.fromkeys(found, delivery_id)
@@ -76,9 +109,7 @@ def read_delivery(
         reasons.catch_up = reasons.sweep = True
 
 
-def _annotations(
-    reasons: Reasons, delivery_id: int, payload: Mapping[str, Any], people: People
-) -> None:
+def _annotations(reasons: Reasons, delivery_id: int, payload: Mapping[str, Any]) -> None:
     rows, tasks = _list(payload, "annotation", "annotations"), _list(payload, "task", "tasks")
     problems: list[str] = []
     told: dict[int, Snapshot] = {}
@@ -98,11 +129,12 @@ def _annotations(
             continue
         reasons.tasks.add(number)
         try:
-            state = read_annotation(row, people)
+            annotation, _, updated_at = times_of(row)
         except Unreadable as error:
             problems.append(str(error))
             continue
-        reasons.witnesses.setdefault(number, []).append(Witness(state, delivery_id))
+        told_now = Told(annotation, updated_at, row, delivery_id)
+        reasons.told.setdefault(number, []).append(told_now)
     reasons.tasks |= told.keys()
     reasons.told_tasks |= told
     if not rows and not told:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +15,8 @@ from db.label_studio import LabelStudioError
 from db.leader import turn
 from db.models import EventSource
 from db.nudges import nudge
-from sync.deliveries import Reasons, read_delivery
-from sync.look import Look, Written
+from sync.deliveries import Reasons, read_delivery, witnesses
+from sync.look import Written
 from sync.looking import confirm, fetch
 from sync.passes import CHUNK, write
 from sync.services import Mirrored, Services
@@ -120,7 +121,7 @@ def _apply_together(
 ) -> None:
     reasons = Reasons()
     for delivery in deliveries:
-        read_delivery(reasons, delivery.id, delivery.action, delivery.payload, services.people)
+        read_delivery(reasons, delivery.id, delivery.action, delivery.payload)
     if reasons.sweep:
         drained.sweep.add(project.id)
     if reasons.catch_up:
@@ -131,14 +132,25 @@ def _apply_together(
         with held.begin() as session:
             homes = mirror.tasks_of_annotations(session, project.id, reasons.deleted_annotations)
         wanted = sorted(reasons.tasks | reasons.deleted_tasks.keys() | set(homes.values()))
-        looks: list[Look] = []
-        for start in range(0, max(len(wanted), 1), CHUNK):
-            look = fetch(services, project, held, wanted[start : start + CHUNK], EventSource.SWEEP)
-            look.witnesses = reasons.witnesses
-            look.deleted_tasks = reasons.deleted_tasks
-            look.deleted_annotations = reasons.deleted_annotations
-            look.gone = {number: reasons.told_tasks.get(number) for number in look.gone}
-            looks.append(confirm(services, project, held, look))
+        looks = []
+        # Label Studio answers for the next tasks while these are read.
+        with ThreadPoolExecutor(2, thread_name_prefix="fetch") as pool:
+            for look in pool.map(
+                lambda chunk: fetch(services, project, chunk, EventSource.SWEEP), _chunks(wanted)
+            ):
+                look.witnesses = {
+                    task: witnesses(
+                        reasons.told[task],
+                        look.present[task].annotations if task in look.present else (),
+                        services.people,
+                    )
+                    for task in [*look.present, *look.gone]
+                    if task in reasons.told
+                }
+                look.deleted_tasks = reasons.deleted_tasks
+                look.deleted_annotations = reasons.deleted_annotations
+                look.gone = {number: reasons.told_tasks.get(number) for number in look.gone}
+                looks.append(confirm(services, project, held, look))
         with held.begin() as session:
             started = []
             for look in looks:
@@ -150,3 +162,8 @@ def _apply_together(
             for delivery_id, note in reasons.notes.items():
                 inbox.finish(session, [delivery_id], note=note)
         nudge(services.redis, started)
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), CHUNK):
+        yield ids[start : start + CHUNK]

@@ -73,7 +73,6 @@ def snapshots(
 def fetch(
     services: Services,
     project: Mirrored,
-    turn: Turn,
     tasks: Collection[int],
     source: EventSource,
 ) -> Look:

@@ -63,7 +63,7 @@ def look_at(
     total = Written()
     wanted = sorted(tasks)
     for start in range(0, len(wanted), CHUNK):
-        look = fetch(services, project, held, wanted[start : start + CHUNK], source)
+        look = fetch(services, project, wanted[start : start + CHUNK], source)
         confirm(services, project, held, look)
         with held.begin() as session:
             written, started = write(session, project, look)

@@ -90,6 +90,8 @@ class _Rows:
         self._updates: list[dict[str, Any]] = []
         self._last: dict[int | None, int] = {}
         """``annotations.id`` → its last event, where this look gave it one already."""
+        self._texts: dict[int, str] = {}
+        """Event → its result as JSON, so that it is written out only once."""
         self._before: dict[int, mirror.Content] = {}
         self._ids: Iterator[int] = iter(())
 
@@ -154,6 +156,7 @@ class _Rows:
                 origin.extraction_id,
             )
             current = self._current(plan, state, understood, event_id)
+            self._texts[event_id] = state.text
             self._count(entry)
         if known is not None and known.row_id is not None and previous is not None:
             self._last[known.row_id] = previous
@@ -175,7 +178,11 @@ class _Rows:
             _ANNOTATION,
             (
                 tuple(
-                    as_json(row[name]) if name in {"result", "absent", "extra"} else row[name]
+                    self._texts[row["last_event_id"]]
+                    if name == "result" and row["last_event_id"] in self._texts
+                    else as_json(row[name])
+                    if name in {"result", "absent", "extra"}
+                    else row[name]
                     for name in _ANNOTATION
                 )
                 for row in self._inserts
@@ -199,7 +206,7 @@ class _Rows:
             (
                 *(event_id, self._project_id, plan.task_id, plan.label_studio_id),
                 *(entry.kind.value, entry.source.value, entry.occurred_at, state.updated_by),
-                *(state.was_cancelled, state.lead_time, mirror.as_plain_json(state.result)),
+                *(state.was_cancelled, state.lead_time, state.text),
                 *(state.sha256, state.parent_prediction, origin.extraction_id, previous),
                 *(mirror.as_plain_json(changes), entry.gap),
                 *(mirror.as_plain_json(problems[:MOST_PROBLEMS]), entry.delivery_id),

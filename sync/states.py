@@ -6,6 +6,7 @@ here and an object there. What counts is the same everywhere.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from db.inbox import SECRET_KEYS
-from db.json_values import digest, storable
+from db.json_values import canonical, storable
 
 MAX_ID = 2**31
 # An annotation is written once when it is made; its two times then differ by microseconds.
@@ -38,6 +39,8 @@ class State:
     result: list[Any]
     was_cancelled: bool
     sha256: str
+    text: str = "[]"
+    """``result`` as canonical JSON, as it is stored."""
     ground_truth: bool = False
     lead_time: float | None = None
     created_by: str | None = None
@@ -92,30 +95,42 @@ class Unreadable(ValueError):
 
 def content_hash(result: Any, was_cancelled: bool) -> str:
     """Equal content, equal hash. Expects ``storable`` values."""
-    return digest([result, was_cancelled])
+    return _hash(canonical(result), was_cancelled)
 
 
-def read_annotation(row: Any, people: People) -> State:
-    """Raises Unreadable."""
+def _hash(text: bytes, was_cancelled: bool) -> str:
+    # The digest of [result, was_cancelled], without writing the result out a second time.
+    return hashlib.sha256(b"[%b,%b]" % (text, b"true" if was_cancelled else b"false")).hexdigest()
+
+
+def times_of(row: Any) -> tuple[int, datetime, datetime]:
+    """Id, created_at and updated_at of an annotation. Raises Unreadable."""
     if not isinstance(row, Mapping):
         raise Unreadable("An annotation is not an object.")
     number = number_of(row.get("id"))
     created, updated = moment(row.get("created_at")), moment(row.get("updated_at"))
     if number is None or created is None or updated is None:
         raise Unreadable("An annotation has no usable id, created_at or updated_at.")
+    return number, created, updated
+
+
+def read_annotation(row: Any, people: People, *, stored: bool = False) -> State:
+    """``stored``: the row comes from a jsonb column and needs no cleaning. Raises Unreadable."""
+    number, created, updated = times_of(row)
     problems: list[str] = []
     extra = {
         str(name): value
         for name, value in row.items()
         if name not in _KNOWN and value not in (None, "", [], {})
     }
-    result = storable(row.get("result"))
+    result = row.get("result") if stored else storable(row.get("result"))
     if result is None:
         result = []
     elif not isinstance(result, list):
         problems.append("The result is not a list; it is kept under 'result' of annotations.extra.")
         extra["result"] = result
     cancelled = row.get("was_cancelled") is True
+    text = canonical(result)
     creator = person(row.get("completed_by"), people)
     return State(
         id=number,
@@ -123,7 +138,8 @@ def read_annotation(row: Any, people: People) -> State:
         updated_at=updated,
         result=result if isinstance(result, list) else [],
         was_cancelled=cancelled,
-        sha256=content_hash(result, cancelled),
+        sha256=_hash(text, cancelled),
+        text=text.decode() if isinstance(result, list) else "[]",
         ground_truth=row.get("ground_truth") is True,
         lead_time=_seconds(row.get("lead_time")),
         created_by=creator,

@@ -182,24 +182,34 @@ class Studio:
 
     # What the API shows
 
-    def whole(self, task: int) -> Row:
-        row = copy.deepcopy(self.tasks[task])
-        row["annotations"] = [self._shown(a) for a in self._annotations_of(task)]
-        return row
+    # Rows are shown, not copied: they are written out before the lock is let go.
 
-    def exported(self, task: int) -> Row:
-        row = self._bare(self.tasks[task])
-        row["annotations"] = [copy.deepcopy(a) for a in self._annotations_of(task)]
-        return row
+    def whole(self, tasks: list[Row]) -> list[Row]:
+        by_task = self._by_task()
+        return [
+            {**task, "annotations": [self._shown(a) for a in by_task.get(task["id"], ())]}
+            for task in tasks
+        ]
 
-    def _annotations_of(self, task: int) -> list[Row]:
-        return [a for a in self.annotations.values() if a["task"] == task]
+    def exported(self, tasks: list[Row]) -> list[Row]:
+        by_task = self._by_task()
+        return [
+            {
+                **{k: v for k, v in task.items() if k != "predictions"},
+                "annotations": by_task.get(task["id"], []),
+            }
+            for task in tasks
+        ]
+
+    def _by_task(self) -> dict[int, list[Row]]:
+        found: dict[int, list[Row]] = {}
+        for annotation in self.annotations.values():
+            found.setdefault(annotation["task"], []).append(annotation)
+        return found
 
     def _shown(self, annotation: Row) -> Row:
-        row = copy.deepcopy(annotation)
-        user = row["completed_by"]
-        row["completed_by"] = {"id": user, "email": self.users[user]}
-        return row
+        user = annotation["completed_by"]
+        return {**annotation, "completed_by": {"id": user, "email": self.users[user]}}
 
     def answer(self, method: str, path: str, query: dict[str, list[str]]) -> Any:
         parts = [part for part in path.split("/") if part][1:]
@@ -216,13 +226,13 @@ class Studio:
             case ["projects", number, "export"]:
                 self._project(int(number))
                 wanted = [int(i) for i in query.get("ids[]", [])] or list(self.tasks)
-                return [self.exported(i) for i in wanted if self._is_of(i, int(number))]
+                return self.exported([self.tasks[i] for i in wanted if self._is_of(i, int(number))])
             case ["tasks"]:
                 return self._list(query)
             case ["tasks", number]:
                 if int(number) not in self.tasks:
                     raise Refused(404, "Not found.")
-                return self.whole(int(number))
+                return self.whole([self.tasks[int(number)]])[0]
             case ["annotations", number]:
                 if int(number) not in self.annotations:
                     raise Refused(404, "Not found.")
@@ -266,7 +276,7 @@ class Studio:
         page, size = int(query.get("page", ["1"])[0]), int(query["page_size"][0])
         shown = rows[(page - 1) * size : page * size]
         if query.get("fields") == ["all"]:
-            tasks = [self.whole(t["id"]) for t in shown]
+            tasks = self.whole(shown)
         else:
             names = query["include"][0].split(",")
             tasks = [{name: t[name] for name in names} for t in shown]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.deliveries import KNOWN, Reasons, read_delivery
+from db.json_values import storable
+from sync.deliveries import KNOWN, Reasons, read_delivery, witnesses
 
 PAYLOADS = Path(__file__).parents[3] / "shared" / "label-studio" / "payloads"
 TIMES = {"created_at": "2026-01-01T00:00:00.000001Z", "updated_at": "2026-01-01T00:00:00.000002Z"}
@@ -17,7 +18,7 @@ TIMES = {"created_at": "2026-01-01T00:00:00.000001Z", "updated_at": "2026-01-01T
 
 def read(action, payload):
     reasons = Reasons()
-    read_delivery(reasons, 9, action, payload, lambda number: f"user{number}@example.org")
+    read_delivery(reasons, 9, action, payload)
     return reasons
 
 
@@ -43,7 +44,7 @@ def test_the_twelve_kinds_are_known_by_name():
 def test_an_annotation_names_its_task_and_is_a_witness(action):
     reasons = read(action, {"annotation": annotation(), "task": {"id": 3, "data": {}, **TIMES}})
     assert reasons.tasks == {3}
-    (witness,) = reasons.witnesses[3]
+    (witness,) = witnesses(reasons.told[3], (), lambda number: f"user{number}@example.org")
     assert (witness.state.id, witness.delivery_id, witness.state.updated_by) == (
         5,
         9,
@@ -60,7 +61,7 @@ def test_the_plural_form_has_lists_under_singular_keys():
     }
     reasons = read("ANNOTATIONS_CREATED", payload)
     assert reasons.tasks == {3, 4}
-    assert {t: [w.state.id for w in found] for t, found in reasons.witnesses.items()} == {
+    assert {t: [one.id for one in found] for t, found in reasons.told.items()} == {
         3: [1],
         4: [2],
     }
@@ -129,7 +130,9 @@ JSON = st.recursive(
     ),
 )
 def test_no_payload_raises(action, payload):
-    read(action, payload)
+    reasons = read(action, storable(payload))
+    for told in reasons.told.values():
+        assert len(witnesses(told, (), str)) == len(told)
 
 
 def test_captured_payloads_are_read_without_complaint():
@@ -144,5 +147,5 @@ def test_captured_payloads_are_read_without_complaint():
         assert reasons.notes == {}, path.name
         seen.add(body["action"])
         if body["action"].startswith("ANNOTATION") and "DELETED" not in body["action"]:
-            assert reasons.witnesses
+            assert [witnesses(told, (), str) for told in reasons.told.values()]
     assert len(seen) >= 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from db.extractions import ValueRow
@@ -64,7 +65,15 @@ class Layer:
 
     def on(self, page: int) -> list[tuple[Shown, Box]]:
         """The boxes on a page with their values."""
-        return [(value, box) for value in self.values for box in value.boxes if box.page == page]
+        return self._by_page.get(page, [])
+
+    @cached_property
+    def _by_page(self) -> dict[int, list[tuple[Shown, Box]]]:
+        found: dict[int, list[tuple[Shown, Box]]] = {}
+        for value in self.values:
+            for box in value.boxes:
+                found.setdefault(box.page, []).append((value, box))
+        return found
 
 
 def level(confidence: float | None) -> str:

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.wrappers import Response as BaseResponse
 
-from ml_backend.auth import check_origin, check_token
 from ml_backend.console import documents, jobs, quick_test, training, upload
 from ml_backend.console.frame import frame_of, problem_page, secured
+from ml_backend.documents_api import access
 from ml_backend.errors import BadRequest
 from ml_backend.services import Services
 
@@ -39,8 +39,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @views.before_request
     def guard() -> None:
-        check_token(request, services.settings.api_token)
-        check_origin(request)
+        access.check(request, services.settings)
 
     views.after_request(secured)
     _tell_errors(views, services)

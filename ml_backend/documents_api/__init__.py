@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
-from ml_backend.auth import check_origin, check_token
-from ml_backend.documents_api import documents, metrics, models, quick_test, work
+from ml_backend.documents_api import access, documents, metrics, models, quick_test, work
 from ml_backend.services import Services
 
 
@@ -18,8 +17,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @views.before_request
     def guard() -> None:
-        check_token(request, services.settings.api_token)
-        check_origin(request)
+        access.check(request, services.settings)
 
     for part in (documents, models, work, quick_test, metrics):
         part.add(views, services)

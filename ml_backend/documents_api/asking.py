@@ -18,8 +18,10 @@ LONGEST_BY = 200
 
 def project_of(session: Session, named: str | None) -> Project:
     """The project of this title or id; the only one, or the first, if none is named. Raises BadRequest."""
+    if named and unprintable(named):
+        raise BadRequest("bad_parameter", "'project' holds control characters.")
     project = projects.the_project(session, named or None)
-    if project is None and named and named.isdecimal() and int(named) < 2**31:
+    if project is None and named and len(named) < 10 and named.isdecimal():
         project = session.get(Project, int(named))
     if project is None and named:
         raise BadRequest(
@@ -30,6 +32,13 @@ def project_of(session: Session, named: str | None) -> Project:
     if project is None:
         raise BadRequest("no_project", "No project is set up yet; run `fieldloop init` first.", 409)
     return project
+
+
+def unprintable(value: str) -> bool:
+    """Whether a text holds what Postgres refuses or a screen cannot show: control characters, lone surrogates."""
+    return any(
+        (c < " " and c not in "\n\r\t") or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in value
+    )
 
 
 def number(values: Mapping[str, str], name: str, default: int, *, least: int = 0, most: int) -> int:
@@ -69,10 +78,7 @@ def text(
         raise BadRequest(
             "bad_parameter", f"{name!r} has {len(clean)} characters; the limit is {longest}."
         )
-    if any(c < " " and c not in "\n\r\t" for c in clean) or (
-        not clean.isprintable()
-        and ("\x7f" in clean or any("\ud800" <= c <= "\udfff" for c in clean))
-    ):
+    if unprintable(clean):
         raise BadRequest("bad_parameter", f"{name!r} holds control characters.")
     return clean
 

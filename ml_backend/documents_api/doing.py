@@ -15,6 +15,7 @@ from db import browse, documents, jobs, registry
 from db.errors import BlobCorrupt, BlobMissing
 from db.models import DocumentVersion, Job, JobState, ModelKind, ModelVersion, Project, ReadingState
 from db.nudges import nudge
+from ml_backend.documents_api.asking import unprintable
 from ml_backend.errors import BadRequest
 from ml_backend.extraction.artifact import ArtifactError
 from ml_backend.field_specs import specs_of
@@ -189,9 +190,13 @@ def _point(
 
 def model_of(session: Session, project_id: int, name: str) -> ModelVersion:
     """The model version of this name. Raises BadRequest."""
-    version = session.scalar(
-        select(ModelVersion).where(ModelVersion.project_id == project_id, ModelVersion.name == name)
-    )
+    version = None
+    if not unprintable(name):
+        version = session.scalar(
+            select(ModelVersion).where(
+                ModelVersion.project_id == project_id, ModelVersion.name == name
+            )
+        )
     if version is None:
         raise BadRequest(
             "unknown_model",

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.blobs import BlobStore
 from db.models import Document, DocumentVersion, Job, Project
-from db.session import SessionFactory
+from db.session import SessionFactory, make_engine, make_session_factory
 from fieldloop.demo.generator import generate
 from ml_backend.app import create_app
 from ml_backend.documents_api.intake import Refused, file_name
@@ -583,6 +583,18 @@ class TestModels:
         answer = client.post(f"/api/models/{old.name}/promote", json={"by": "ana", "note": "n"})
         assert answer.json["error"]["code"] == "old_schema"
 
+    def test_names_that_no_database_takes_are_refused(
+        self, client: FlaskClient, story: Story
+    ) -> None:
+        decision = {"by": "ana", "note": "n"}
+        assert client.post("/api/models/a%00b/promote", json=decision).status_code == 404
+        for named in ("%00", "9" * 5000, "%ED%A0%80"):
+            assert client.get(f"/api/models?project={named}").status_code in {400, 404}
+        for note in ("\x00", "\ud800", "n" * 2001, {"a": "\x00"}):
+            answer = client.post("/api/rollback", json=decision | {"note": note})
+            assert answer.status_code in {400, 409}
+        assert client.post("/api/rollback", data="[1]").json["error"]["code"] == "malformed_json"
+
     def test_there_is_no_way_back_from_the_first_model(
         self, client: FlaskClient, story: Story
     ) -> None:
@@ -632,6 +644,14 @@ class TestAccess:
         guarded.post("/api/documents", data=data, auth=("ana", "t" * 20))
         assert session.scalars(select(DocumentVersion)).one().uploaded_by == "ana"
 
+    @pytest.mark.parametrize("origin", ["http://localhost", "http://127.0.0.1:9090"])
+    def test_our_own_pages_may_also_behind_a_proxy(
+        self, client: FlaskClient, project: Project, origin: str
+    ) -> None:
+        data = {"files": [(io.BytesIO(PDF), "a.pdf")]}
+        answer = client.post("/api/documents", data=data, headers={"Origin": origin})
+        assert answer.status_code == 201
+
     def test_a_page_of_another_site_changes_nothing(
         self, client: FlaskClient, project: Project, session: Session
     ) -> None:
@@ -641,6 +661,18 @@ class TestAccess:
         )
         assert (answer.status_code, answer.json["error"]["code"]) == (403, "foreign_origin")
         assert session.scalars(select(Document)).all() == []
+
+
+class TestWithoutDatabase:
+    @pytest.mark.parametrize("path", ["/api/documents", "/api/projects", "/metrics", "/console"])
+    def test_the_answer_is_try_again(self, redis: Any, blobs: BlobStore, path: str) -> None:
+        engine = make_engine("postgresql://nobody@127.0.0.1:1/none")
+        services = services_on(make_session_factory(engine), redis, blobs)
+        answer = create_app(services).test_client().get(path)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert "Traceback" not in answer.text
+        engine.dispose()
 
 
 class TestQuickTest:

@@ -34,6 +34,7 @@ from ml_backend.studio_setup import (
     existing_project,
     serve_files,
     set_up_project,
+    set_up_view,
     set_up_webhook,
 )
 
@@ -69,6 +70,7 @@ def provision(
     backend = connect_backend(services, number, report)
     webhook_id = set_up_webhook(services, number, backend, report)
     serve_files(services, number, report)
+    set_up_view(services, number, report)
     if dry_run:
         return report
     replaced = linked is not None and linked != number

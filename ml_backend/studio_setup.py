@@ -21,6 +21,20 @@ _INSTRUCTION = (
     "<p>Confira os valores ao lado da página, corrija o que estiver errado, desenhe o que faltar e envie com "
     "Ctrl+Enter.</p>"
 )
+# Of the Data Manager's columns, those that tell a reviewer nothing.
+_HIDDEN_COLUMNS = (
+    *("data.pages", "data.warnings", "data.look", "data.help", "data.absent_options"),
+    *("data.fieldloop", "inner_id", "cancelled_annotations", "total_predictions"),
+    *("annotations_results", "annotations_ids", "predictions_results", "file_upload"),
+    *(
+        "storage_filename",
+        "created_at",
+        "updated_at",
+        "updated_by",
+        "avg_lead_time",
+        "draft_exists",
+    ),
+)
 
 
 class ProvisioningFailed(RecordError):
@@ -267,3 +281,22 @@ def serve_files(services: Services, project: int, report: Report) -> None:
             "Label Studio runs, directly in its LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, with "
             "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true; or unset the setting."
         ) from error
+
+
+def set_up_view(services: Services, project: int, report: Report) -> None:
+    """A first tab of the Data Manager for reviewers: least certain documents first, without what is only for
+    the editor. Tabs that are there stay as people arranged them."""
+    studio = services.label_studio
+    if studio.get("/api/dm/views/", {"project": project}):
+        return
+    if report.change("added the reviewers' tab", "add the reviewers' tab"):
+        hidden = [f"tasks:{column}" for column in _HIDDEN_COLUMNS]
+        view = {
+            "title": "Fieldloop",
+            "type": "list",
+            "target": "tasks",
+            "ordering": ["tasks:predictions_score"],
+            "filters": {"conjunction": "and", "items": []},
+            "hiddenColumns": {"explore": hidden, "labeling": hidden},
+        }
+        studio.send("POST", "/api/dm/views/", {"project": project, "data": view})

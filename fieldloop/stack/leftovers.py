@@ -40,8 +40,7 @@ def stop_leftovers(
 ) -> list[str]:
     """Stop them, those first that were started last. Returns the names of their parts."""
     rows: Mapping[str, Any] = folder.read_run().get("parts", {})
-    order = list(rows)
-    ranked = sorted(left, key=lambda row: -order.index(row[1]) if row[1] in order else 1)
+    ranked = sorted(left, key=lambda row: -row[0].started)
     for identity, name, _ in ranked:
         row = rows.get(name, {})
         how = signal.Signals(row.get("stop_signal", _default_signal(name)))

@@ -16,6 +16,7 @@ from ml_backend.extraction.fields import FieldSpec
 from ml_backend.screen_texts import DEFAULT_LANGUAGE, shown_specs, texts_of
 
 MOST_WARNINGS = 5
+MOST_UNSURE = 3
 _UNSURE = 0.8
 
 
@@ -66,7 +67,7 @@ def _warnings(shown: Shown, labels: Mapping[str, str], confidences: Mapping[str,
     ]
     if missing:
         lines.append(f"- {texts.not_found}: " + ", ".join(map(_markdown, missing)))
-    unsure = [text for name, text in labels.items() if confidences.get(name, 1.0) < _UNSURE]
+    unsure = _least_certain(shown, confidences)
     if unsure:
         lines.append(f"- {texts.look_twice}: " + ", ".join(map(_markdown, unsure)))
     for warning in shown.warnings[:MOST_WARNINGS]:
@@ -76,6 +77,22 @@ def _warnings(shown: Shown, labels: Mapping[str, str], confidences: Mapping[str,
     if len(shown.warnings) > MOST_WARNINGS:
         lines.append(f"- {texts.more.format(count=len(shown.warnings) - MOST_WARNINGS)}")
     return "\n".join(lines)
+
+
+def _least_certain(shown: Shown, confidences: Mapping[str, float]) -> list[str]:
+    """The few fields to look at first; a table counts once, and a long list would tell nobody anything."""
+    lowest = {
+        spec.name: min(
+            (c for name, c in confidences.items() if _belongs(name, spec.name)), default=1.0
+        )
+        for spec in shown.specs
+    }
+    ranked = sorted(shown.specs, key=lambda spec: lowest[spec.name])
+    return [
+        _label_of(spec, shown.language)
+        for spec in ranked[:MOST_UNSURE]
+        if lowest[spec.name] < _UNSURE
+    ]
 
 
 def _label_of(spec: FieldSpec, language: str) -> str:

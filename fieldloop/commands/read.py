@@ -135,7 +135,8 @@ def _rounded(value: float) -> float:
 
 def _for_people(path: Path, result: ReadResult) -> str:
     words = sum(len(page.texts) for page in result.pages)
-    lines = [f"{path}: {len(result.pages)} pages, {words} words, by {result.reader}"]
+    pages = len(result.pages)
+    lines = [f"{path}: {pages} page{'s'[: pages != 1]}, {words} words, by {result.reader}"]
     lines += [f"  {warning.message}" for warning in result.warnings]
     for page in result.pages:
         found = ", ".join(f"{int(count)} {name}" for name, count in _sources(page) if count)

@@ -21,6 +21,10 @@ _SMALL, _LARGE = 144.0, 2000.0
 """A long side outside this range is a wrong resolution in the file, not a page."""
 MAX_PIXELS = 120_000_000
 MAX_SIDE = 50_000
+_ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)
+"""The EXIF tag that says how the camera was held, and its values for a quarter turn."""
+_UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, TypeError)
+"""What Pillow raises for damaged files."""
 
 
 class ImageSource:
@@ -36,7 +40,7 @@ class ImageSource:
         try:
             self._file = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF"))
             self._pages = int(getattr(self._file, "n_frames", 1))
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
+        except _UNREADABLE as error:
             raise DocumentError(
                 "damaged", "The picture is damaged and cannot be opened; save or scan it again."
             ) from error
@@ -50,7 +54,11 @@ class ImageSource:
     def size(self, number: int) -> tuple[float, float]:
         self._go_to(number)
         wide, high = self._file.size
-        if self._file.getexif().get(0x0112, 1) in (5, 6, 7, 8):
+        try:
+            lying = self._file.getexif().get(_ORIENTATION, 1) in _LYING
+        except _UNREADABLE as error:
+            raise _damaged(number) from error
+        if lying:
             wide, high = high, wide
         points = 72 / self._dpi()
         return wide * points, high * points
@@ -110,7 +118,7 @@ class ImageSource:
     def _go_to(self, number: int) -> None:
         try:
             self._file.seek(number)
-        except (OSError, EOFError, ValueError, SyntaxError) as error:
+        except _UNREADABLE as error:
             raise _damaged(number) from error
         wide, high = self._file.size
         if wide * high > MAX_PIXELS or max(wide, high) > MAX_SIDE:
@@ -124,7 +132,7 @@ class ImageSource:
         try:
             self._file.load()
             return ImageOps.exif_transpose(self._file)
-        except (OSError, EOFError, ValueError, SyntaxError) as error:
+        except _UNREADABLE as error:
             raise _damaged(number) from error
 
     def _dpi(self) -> float:

@@ -17,6 +17,7 @@ from PIL import Image
 OCR_DPI = 300
 _ENOUGH_ORIENTATION = 2.0
 """tesseract's own measure of how sure it is; blank and picture pages stay below."""
+_ENOUGH_LETTERS, _ENOUGH_CONFIDENCE = 20, 0.75
 _LARGEST_SKEW = 6.0
 _SMALLEST_SKEW = 0.25
 _LOW_CONFIDENCE = 0.15
@@ -110,6 +111,16 @@ def skew_of(grey: Image.Image) -> float:
     if abs(fine) < _SMALLEST_SKEW or sharpness(fine) < 1.15 * sharpness(0.0):
         return 0.0
     return fine
+
+
+def is_convincing(words: OcrWords) -> bool:
+    """Were enough letters read, and with enough confidence, for the page to be the right way up?"""
+    letters = np.array([sum(map(str.isalnum, text)) for text in words.texts])
+    total = letters.sum() if letters.size else 0
+    return bool(
+        total >= _ENOUGH_LETTERS
+        and (words.confidences * letters).sum() >= _ENOUGH_CONFIDENCE * total
+    )
 
 
 def read_picture(grey: Image.Image, languages: str, dpi: float, seconds: float) -> OcrWords:

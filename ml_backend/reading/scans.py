@@ -67,13 +67,18 @@ def read_scan(
             )
         )
     picture = render()
-    turns = ocr.quarter_turns(picture, limits.ocr_seconds)
-    upright = turned(picture, turns)
+    turns = 0
     try:
-        words = ocr.read_picture(upright, usable, dpi, limits.ocr_seconds)
+        words = ocr.read_picture(picture, usable, dpi, limits.ocr_seconds)
+        # Letters that lie on their side are read as something else, without conviction.
+        if not ocr.is_convincing(words):
+            turns = ocr.quarter_turns(picture, limits.ocr_seconds)
+            if turns:
+                upright = turned(picture, turns)
+                words = ocr.read_picture(upright, usable, dpi, limits.ocr_seconds)
     except ocr.OcrFailed as error:
         problems.append(("ocr_failed", f"could not be read: {error}"))
-        return Scanned(_NOTHING, turns, problems=tuple(problems), tools=(engine,))
+        return Scanned(_NOTHING, problems=tuple(problems), tools=(engine,))
     points = 72 / dpi
     return Scanned(
         from_ocr(words, (points, points)), turns, problems=tuple(problems), tools=(engine,)

@@ -119,15 +119,16 @@ def live_predictor(services: Services, project_id: int) -> LivePredictor:
     """The live model of a project, ready to predict. Raises BlobMissing, ArtifactError."""
     with services.sessions.begin() as session:
         version = ensure_live(session, project_id)
+        known = _CACHE.get(_key(version))
+        if known is not None:
+            return known
         specs = specs_of(session, project_id, version.schema_version)
     return load(services.blobs, version, specs)
 
 
 def load(blobs: BlobStore, version: ModelVersion, specs: Sequence[FieldSpec]) -> LivePredictor:
     """A model version, from memory or from its blob."""
-    # The name is part of the key: ids start again in another database, names carry the artefact's hash.
-    key = (version.id, version.name)
-    cached = _CACHE.get(key)
+    cached = _CACHE.get(_key(version))
     if cached is not None:
         return cached
     extractor: Extractor
@@ -145,5 +146,10 @@ def load(blobs: BlobStore, version: ModelVersion, specs: Sequence[FieldSpec]) ->
         schema_version=version.schema_version,
         extractor=extractor,
     )
-    _CACHE.put(key, predictor)
+    _CACHE.put(_key(version), predictor)
     return predictor
+
+
+def _key(version: ModelVersion) -> tuple[int, str]:
+    # The name is part of the key: ids start again in another database, names carry the artefact's hash.
+    return version.id, version.name

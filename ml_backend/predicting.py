@@ -48,10 +48,12 @@ def predict_versions(
     found: dict[UUID, Prediction] = {}
     for start in range(0, len(version_ids), BATCH):
         batch = version_ids[start : start + BATCH]
-        extract_missing(services, predictor, batch)
-        found |= {
-            key: prediction for key, (_, prediction) in stored(services, predictor, batch).items()
-        }
+        shown = dict(stored(services, predictor, batch))
+        missing = [key for key in batch if key not in shown]
+        if missing:
+            extract_missing(services, predictor, missing)
+            shown |= stored(services, predictor, missing)
+        found |= {key: prediction for key, (_, prediction) in shown.items()}
     return found
 
 

@@ -30,8 +30,11 @@ def binaries() -> Path:
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Start a server on a free port in a temporary folder; yields the address of its superuser."""
+def running_postgres(*, durable: bool = False) -> Iterator[str]:
+    """Start a server on a free port in a temporary folder; yields the address of its superuser.
+
+    ``durable``: commits wait for the disk, as in production; for benchmarks.
+    """
     folder = Path(tempfile.mkdtemp(prefix="fieldloop-test-postgres-"))
     as_user: dict[str, str | int] = {}
     if os.geteuid() == 0:  # Postgres refuses to run as root
@@ -55,9 +58,9 @@ def running_postgres() -> Iterator[str]:
             "listen_addresses": "127.0.0.1",
             "port": port,
             "unix_socket_directories": folder,
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
+            **dict.fromkeys(
+                ("fsync", "synchronous_commit", "full_page_writes"), "on" if durable else "off"
+            ),
             "max_connections": 100,
             "shared_buffers": "64MB",
             "autovacuum": "off",

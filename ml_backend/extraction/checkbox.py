@@ -67,26 +67,30 @@ class CheckboxModel:
     def fit(self, documents: Sequence[Document], labels: Sequence[Labels]) -> CheckboxModel:
         """Learn from labels of this field; without any, the model stays as it was made."""
         examples: list[tuple[Document, int, Box]] = []
+        drawn: list[bool] = []
         darks: dict[bool, list[float]] = {True: [], False: []}
         for document, given in zip(documents, labels, strict=True):
             for label in given.labels:
                 at = page_position(document, label)
                 if label.field != self.spec.name or at is None:
                     continue
+                page = document.pages[at]
                 examples.append((document, at, label.box))
-                dark = darkness(document.pages[at], label.box)
+                tick = _nearest(find_ticks(page), label.box)
+                drawn.append(tick is not None)
+                # Measured where `predict` measures: without the square's own edges.
+                dark = darkness(page, label.box if tick is None else _inner(tick.box))
                 state = normalize(label.text or "", self.spec).value if label.text else None
                 if dark is not None and state is not None:
                     darks[state == "true"].append(dark)
         if examples:
             self.places_ = learn_places(examples)
-            seen = [
-                _nearest(find_ticks(found.pages[at]), box) is not None
-                for found, at, box in examples
-            ]
-            self.drawn_ = mean(seen) >= _MOSTLY_DRAWN
-        if darks[True] and darks[False] and mean(darks[True]) > mean(darks[False]):
-            self.ink_level_ = (mean(darks[True]) + mean(darks[False])) / 2
+            self.drawn_ = mean(drawn) >= _MOSTLY_DRAWN
+        on, off = darks[True], darks[False]
+        if on and off and min(on) > max(off):
+            self.ink_level_ = (min(on) + max(off)) / 2
+        elif on and off and mean(on) > mean(off):
+            self.ink_level_ = (mean(on) + mean(off)) / 2
         return self
 
     def predict(self, document: Document) -> list[Value]:

@@ -112,7 +112,8 @@ def learn_places(examples: Sequence[tuple[Document, int, Box]]) -> Places:
 
 
 def find_places(places: Places, document: Document, layouts: Sequence[Layout]) -> list[Place]:
-    """Likely places in `document`, best first; the usual place, weakly, where no anchor stands."""
+    """Likely places in `document`, best first. The usual place, weakly, if no printed words keep their
+    distance to it; where such words are known and not there, it is another layout."""
     votes: list[tuple[int, Box, float]] = []
     book = {a.phrase: a for a in places.anchors}
     total = sum(_weight(a) for a in places.anchors) or 1.0
@@ -131,7 +132,8 @@ def find_places(places: Places, document: Document, layouts: Sequence[Layout]) -
         share = min(1.0, sum(agreeing) / total)
         found.append(Place(at, box, max(share, weight / total)))
     found.sort(key=lambda p: (-p.confidence, p.page, p.box))
-    if not found and places.usual is not None and places.usual_page < len(document.pages):
+    anchored = bool(found or places.anchors)
+    if not anchored and places.usual is not None and places.usual_page < len(document.pages):
         page, usual = document.pages[places.usual_page], places.usual
         box = (
             usual[0] * page.width,

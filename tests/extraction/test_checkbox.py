@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,3 +103,22 @@ def test_a_layout_nobody_taught_is_read_by_the_fields_own_words() -> None:
     model = CheckboxModel(PAID).fit([document(p) for p in shown], labels)
     other = document(page(words_at(300, 700, "[x] Paid in full"), words_at(40, 40, "Invoice")))
     assert answer(other, model) == ["true"]
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+def test_a_thin_tick_counts_as_much_as_a_thick_one(ticked: bool) -> None:
+    """The squares' own edges are dark too: they are not measured with the tick."""
+    shown, labels = [], []
+    for i in range(6):
+        at = drawn(40 + 10 * i, 90 + 20 * i, False)
+        grid = np.array(at.ink)
+        x, y = 40 + 10 * i, 90 + 20 * i
+        grid[y // 2 : (y + 12) // 2 + 1, [x // 2, (x + 12) // 2]] = 255
+        grid[[y // 2, (y + 12) // 2], x // 2 : (x + 12) // 2 + 1] = 255
+        if i % 2 == 0:
+            grid[y // 2 + 1 : (y + 12) // 2 - 1, x // 2 + 1 : (x + 12) // 2 - 1] = 200
+        shown.append(document(replace(at, ink=grid)))
+        box = (float(x), float(y), float(x + 12), float(y + 12))
+        labels.append(Labels((Label("approved", 0, box, "☑" if i % 2 == 0 else "☐"),)))
+    model = CheckboxModel(FieldSpec("approved", FieldType.CHECKBOX)).fit(shown, labels)
+    assert answer(document(drawn(200, 400, ticked)), model) == ["true" if ticked else "false"]

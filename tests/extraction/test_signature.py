@@ -68,3 +68,12 @@ def test_a_layout_nobody_taught_is_read_by_the_fields_own_words() -> None:
     for signed in (True, False):
         made = document(form(300, 300, signed, "Assinatura"))
         assert [v.normalised for v in model.predict(made)] == ["true" if signed else "false"]
+
+
+def test_ink_at_the_usual_place_of_another_layout_is_no_signature() -> None:
+    """A table where the known layout is signed: its words are not there, so nothing is signed."""
+    documents = [document(form(100, 600, True, "For the buyer")) for _ in range(3)]
+    labels = [Labels((Label("signature", 0, (100, 564, 250, 596), "signed"),))] * 3
+    model = SignatureModel(SPEC).fit(documents, labels)
+    dense = page(words_at(40, 40, "Stock list"), ink=np.full((396, 306), 90, np.uint8))
+    assert model.predict(document(dense)) == []

@@ -94,7 +94,8 @@ def demo(
     else:
         report.show(Console(), turn, made, services.settings, screen.seconds)
     if not turn.turned:
-        click.echo("The loop did not turn: no better model went live.", err=True)
+        why = turn.refusal or "nothing was trained. See `fieldloop logs worker`."
+        click.echo(f"The loop did not turn, no better model went live: {why}", err=True)
         sys.exit(1)
 
 

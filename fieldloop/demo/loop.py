@@ -57,6 +57,11 @@ class Turn:
         return self.changes == Changes()
 
     @property
+    def refusal(self) -> str | None:
+        """Why the last run's model did not go live."""
+        return next((run.gate_reason or run.error for run in reversed(self.runs)), None)
+
+    @property
     def turned(self) -> bool:
         """Whether the loop did what it is for. A gate that keeps a trained model live does its work too."""
         if self.after.kind is ModelKind.ZERO_SHOT:

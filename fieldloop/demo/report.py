@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from db.config import Settings
-from db.models import ModelKind, ModelVersion, RunState
+from db.models import ModelKind, RunState
 from fieldloop.demo.accuracy import Accuracy, Comparison, Line
 from fieldloop.demo.loop import Turn
 from fieldloop.demo.samples import DemoSet
 from ml_backend.studio_links import project_link
 
 _KINDS = {
-    ModelKind.ZERO_SHOT: "reads by labels and types, has learnt nothing",
-    ModelKind.TRAINED: "learnt from the reviewed documents",
-    ModelKind.SELF_TRAINED: "learnt from the reviewed documents and from the unreviewed ones",
+    ModelKind.ZERO_SHOT: "reads by labels and types and has learnt nothing",
+    ModelKind.TRAINED: "has learnt from the reviewed documents",
+    ModelKind.SELF_TRAINED: "has learnt from the reviewed documents and from the unreviewed ones",
 }
 
 
@@ -85,60 +86,68 @@ def show(
     """Print the comparison, why the model went live or not, and where to look."""
     comparison, changes = turn.comparison, turn.changes
     console.print()
-    console.print(_table(comparison, turn.before, turn.after))
+    console.print(_table(comparison))
     console.print()
     if not turn.nothing_new:
         corrected = changes.retyped + changes.moved + changes.relabelled + changes.removed
-        console.print(
+        _say(
+            console,
             f"The reviewer submitted {demo.reviewed - turn.already_reviewed} documents: {changes.kept} values kept "
-            f"as predicted, {corrected} corrected, {changes.drawn} drawn."
+            f"as predicted, {corrected} corrected, {changes.drawn} drawn.",
         )
     for run in turn.runs:
         if run.state in (RunState.QUEUED, RunState.RUNNING):
-            console.print(
-                "A second run, which also learns from the documents nobody reviewed, goes on in the background."
+            _say(
+                console,
+                "A second run, which also learns from the documents nobody reviewed, goes on in the background.",
             )
             continue
         verdict = {True: "went live", False: "did not go live", None: "failed"}[run.gate_passed]
         took = f" in {run.seconds:.0f} s" if run.seconds is not None else ""
-        console.print(
-            f"{run.model or 'A run'} was trained{took} and {verdict}: {_why(run.gate_reason, run.error)}"
+        _say(
+            console,
+            f"{run.model or 'A run'} was trained{took} and {verdict}: {_why(run.gate_reason, run.error)}",
         )
     if turn.nothing_new:
-        console.print(
+        _say(
+            console,
             f"Nothing was new: the documents of seed {demo.seed} had been uploaded and reviewed before, so nothing "
-            "was trained. Another --seed makes new ones."
+            "was trained. Another --seed makes new ones.",
         )
-    for model in dict.fromkeys((turn.before.name, turn.after.name)):
-        kind = (turn.before if turn.before.name == model else turn.after).kind
-        console.print(f"[dim]{model}: {_KINDS[kind]}[/dim]", highlight=False)
+    for when, model in (("before", turn.before), ("after", turn.after)):
+        _say(console, f"[dim]{when}: {model.name}, which {_KINDS[model.kind]}[/dim]")
     steps = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
-    console.print(f"[dim]Time: {steps}[/dim]", highlight=False)
+    _say(console, f"[dim]Time: {steps}[/dim]")
     console.print()
     places = addresses(settings, turn)
-    console.print("Look at", highlight=False)
-    console.print(f"  the tasks, pre-filled    {places['label_studio']}", soft_wrap=True)
-    console.print(f"  models, runs, documents  {places['console']}", soft_wrap=True)
+    _say(console, "Look at")
+    _say(console, f"  the tasks, pre-filled    {places['label_studio']}")
+    _say(console, f"  models, runs, documents  {places['console']}")
+
+
+def _say(console: Console, line: str) -> None:
+    """A line that the terminal may fold but that stays one line when copied."""
+    console.print(line, soft_wrap=True, highlight=False)
 
 
 def _why(*reasons: str | None) -> str:
-    return next((reason for reason in reasons if reason), "no reason was recorded.")
+    return escape(next((reason for reason in reasons if reason), "no reason was recorded."))
 
 
-def _table(comparison: Comparison, before: ModelVersion, after: ModelVersion) -> Table:
+def _table(comparison: Comparison) -> Table:
     table = Table(
         title=f"Right answers on the {comparison.documents} documents nobody reviewed",
         title_justify="left",
     )
     table.add_column("field")
     table.add_column("of", justify="right")
-    table.add_column(f"before\n{before.name}", justify="right")
-    table.add_column(f"after\n{after.name}", justify="right")
+    table.add_column("before", justify="right")
+    table.add_column("after", justify="right")
     table.add_column("change", justify="right")
     for line in comparison.lines:
         _row(table, line.field, line)
     table.add_section()
-    _row(table, "table rows right in every cell", comparison.rows)
+    _row(table, "whole table rows", comparison.rows)
     table.add_row(
         "all values (F1)",
         "",

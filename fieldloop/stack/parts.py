@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -17,6 +19,8 @@ from fieldloop.stack.processes import AsUser, fingerprint
 
 # Local answers come in milliseconds; one that takes longer is asked again.
 PROBE_SECONDS = 1.0
+# RQ's set of the workers of our queue. RQ itself is slow to import, and asks for more.
+_WORKERS = "rq:workers:fieldloop"
 
 
 def nothing() -> None:
@@ -89,6 +93,32 @@ def redis_answers(url: str) -> bool:
             return bool(client.ping())
     except redis.RedisError:
         return False
+
+
+@dataclass
+class WorkerHeard:
+    """Whether a worker that was started after ``begin`` on this machine has said in Redis that it is there."""
+
+    url: str
+    since: float = 0.0
+
+    def begin(self) -> None:
+        self.since = time.time()
+
+    def __call__(self) -> bool:
+        try:
+            with redis.Redis.from_url(
+                self.url, socket_timeout=PROBE_SECONDS, socket_connect_timeout=PROBE_SECONDS
+            ) as client:
+                rows = [client.hmget(key, "hostname", "birth") for key in client.smembers(_WORKERS)]
+        except redis.RedisError:
+            return False
+        return any(
+            host.decode() == socket.gethostname()
+            and datetime.fromisoformat(birth.decode()).timestamp() >= self.since - 1
+            for host, birth in rows
+            if host and birth
+        )
 
 
 def http_answers(url: str) -> bool:

@@ -13,7 +13,7 @@ from db.errors import ConfigError
 from fieldloop.stack import label_studio, postgres, valkey
 from fieldloop.stack.errors import StackError
 from fieldloop.stack.folder import Secrets, StateFolder
-from fieldloop.stack.parts import Part, http_answers, reachable
+from fieldloop.stack.parts import Part, WorkerHeard, http_answers, reachable
 from fieldloop.stack.settings import HOME
 
 HOST_SETTING = "FIELDLOOP_HOST"
@@ -151,6 +151,7 @@ def _own_parts(
     ourselves = (sys.executable, "-m", "fieldloop")
     # These wait for Postgres and Redis, not for Label Studio: on a first start that would be a minute.
     ready = ("migrate", *queue)
+    heard = WorkerHeard(settings.redis_url)
     return [
         Part(
             name="migrate",
@@ -181,7 +182,9 @@ def _own_parts(
             command=(*ourselves, "worker"),
             cwd=here,
             needs=ready,
-            settle_seconds=2,
+            prepare=heard.begin,
+            is_ready=heard,
+            ready_seconds=300,
             stop_seconds=30,
         ),
         Part(

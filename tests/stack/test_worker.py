@@ -160,9 +160,14 @@ def test_sigterm_ends_a_job_that_will_not_stop(work: Work) -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_an_idle_worker_stops_at_once_with_code_0(work: Work) -> None:
+def test_an_idle_worker_is_heard_from_and_stops_at_once_with_code_0(work: Work) -> None:
+    heard = parts.WorkerHeard(work.redis_url)
+    heard.begin()
+    assert not heard()
     work.start()
-    work.until(lambda: _workers(work.redis_url), "a worker that is heard from")
+    work.until(heard, "a worker that is heard from")
+    heard.since += 3600
+    assert not heard()  # it was there before
     assert work.stop() == 0
     assert not _workers(work.redis_url)
 

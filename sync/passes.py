@@ -39,9 +39,14 @@ def write(session: Session, project: Mirrored, look: Look) -> tuple[Written, lis
     look.deliveries_lost_at = moment(lost.get("lost_at")) if lost else None
     written = apply(session, project.id, look, project.reader)
     if written.lost:
-        now = mirror.clock(session).isoformat()
-        sync_runs.move_cursor(session, project.id, DELIVERIES, {"lost_at": now})
+        doubt_deliveries(session, project)
     return written, consider_training(session, project.id) if written.events else []
+
+
+def doubt_deliveries(session: Session, project: Mirrored) -> None:
+    """Webhooks got lost just now: for a while the states they tell are not taken for complete."""
+    now = mirror.clock(session).isoformat()
+    sync_runs.move_cursor(session, project.id, DELIVERIES, {"lost_at": now})
 
 
 def consider_training(session: Session, project_id: int) -> list[UUID]:

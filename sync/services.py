@@ -54,6 +54,8 @@ class Services:
     label_studio: LabelStudio
     reader_of: ReaderOf
     people: People
+    backend_url: str | None = None
+    """Where webhooks come in; None: it is not watched."""
 
     @classmethod
     def open(cls, settings: Settings, reader_of: ReaderOf) -> Services:
@@ -68,7 +70,13 @@ class Services:
             label_studio=client,
             reader_of=reader_of,
             people=People(client),
+            backend_url=settings.backend_url,
         )
+
+    def close(self) -> None:
+        """Let go of what was connected."""
+        self.engine.dispose()
+        self.redis.close()
 
 
 @dataclass(frozen=True)

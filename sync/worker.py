@@ -20,6 +20,7 @@ from db.leader import Leadership
 from db.nudges import nudge_due
 from sync import passes
 from sync.inbox_pass import BATCH, Drained, drain
+from sync.inbox_watch import InboxWatch
 from sync.look import Written
 from sync.looking import AnotherProject
 from sync.passes import Patience
@@ -84,12 +85,24 @@ class Worker:
         self._projects: list[Mirrored] = []
         self._next: dict[str, float] = {}
         self._pause = 0.0
+        url = services.backend_url
+        self._watch = None if url is None else InboxWatch(url)
         self._messages: list[str] = []
         self._backfilling = False
         self._state: tuple[str, str | None] = ("mirroring", None)
 
     def run(self) -> None:
         """Stand by, lead, and stand by again if the lock is lost."""
+        if self._watch is not None:
+            self._watch.start()
+        try:
+            self._lead_or_stand_by()
+        finally:
+            if self._watch is not None:
+                self._watch.stop()
+        log.info("stopped")
+
+    def _lead_or_stand_by(self) -> None:
         standing_by = False
         while not self._stop.is_set():
             if not self._leadership.acquire():
@@ -105,7 +118,6 @@ class Worker:
             finally:
                 self._say_goodbye()
                 self._leadership.release()
-        log.info("stopped")
 
     def _lead(self) -> None:
         self._next.clear()
@@ -133,6 +145,7 @@ class Worker:
         self._every("projects", self._rhythm.projects, self._load_projects)
         self._every("rescue", self._rhythm.rescue, self._rescue)
         self._every("beat", self._rhythm.beat, self._beat)
+        self._look_at_the_inbox()
         self._messages.clear()
         drained = self._drain()
         busy = drained.deliveries >= BATCH
@@ -154,6 +167,12 @@ class Worker:
         elif not self._backfilling:
             self._now("mirroring", None)
         return busy
+
+    def _look_at_the_inbox(self) -> None:
+        if self._watch is not None and self._watch.was_away():
+            with self._services.sessions.begin() as session:
+                for project in self._projects:
+                    passes.doubt_deliveries(session, project)
 
     def _drain(self) -> Drained:
         present = [project for project in self._projects if not project.gone]

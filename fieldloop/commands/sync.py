@@ -8,12 +8,14 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, NoReturn
 
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy.orm import Session
 
 from db import inbox
 from db.config import Settings
@@ -48,7 +50,8 @@ def run() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Worker(_services(), stop).run()
+    with _services() as services:
+        Worker(services, stop).run()
 
 
 @sync.command()
@@ -59,9 +62,9 @@ def once(project: str | None, as_json: bool) -> None:
 
     Exit code 0: done; 3: Label Studio could not be asked.
     """
-    services = _services()
     try:
-        rounds = [run_once(services, mirrored) for mirrored in _projects(services, project)]
+        with _services() as services:
+            rounds = [run_once(services, mirrored) for mirrored in _projects(services, project)]
     except LabelStudioError as error:
         _give_up(error, as_json)
     if as_json:
@@ -83,15 +86,20 @@ def verify(project: str | None, as_json: bool, no_repair: bool) -> None:
 
     Exit code 0: equal; 1: differences, all repaired; 2: differences remain; 3: Label Studio could not be asked.
     """
-    services = _services()
     verdicts: list[Verdict] = []
     try:
-        for mirrored in _projects(services, project):
-            with _progress(as_json) as bar:
-                advance = functools.partial(bar.advance, bar.add_task(mirrored.title, total=None))
-                verdicts.append(
-                    run_verify(services, mirrored, repair=not no_repair, progress=advance)
-                )
+        with _services() as services:
+            for mirrored in _projects(services, project):
+                with _progress(as_json) as bar:
+                    task = bar.add_task(mirrored.title, total=None)
+                    verdicts.append(
+                        run_verify(
+                            services,
+                            mirrored,
+                            repair=not no_repair,
+                            progress=functools.partial(bar.advance, task),
+                        )
+                    )
     except LabelStudioError as error:
         _give_up(error, as_json)
     if as_json:
@@ -116,15 +124,12 @@ def replay(ids: tuple[int, ...], dead: bool, dry_run: bool, as_json: bool) -> No
         raise click.UsageError(
             "Name events by their ids, or say --dead for all that were given up."
         )
-    settings = Settings.from_environ(needs=("DATABASE_URL",))
-    engine = make_engine(settings.database_url)
-    with make_session_factory(engine)() as session:
+    with _record() as session:
         found = inbox.replay(session, ids=list(ids), dead=dead)
         if dry_run:
             session.rollback()
         else:
             session.commit()
-    engine.dispose()
     unknown = sorted(set(ids) - set(found))
     if as_json:
         click.echo(json.dumps({"replayed": found, "unknown": unknown, "dry_run": dry_run}))
@@ -142,11 +147,8 @@ def status(as_json: bool) -> None:
 
     Exit code 0: all is well; 1: something needs a look.
     """
-    settings = Settings.from_environ(needs=("DATABASE_URL",))
-    engine = make_engine(settings.database_url)
-    with make_session_factory(engine)() as session:
+    with _record() as session:
         found = health_of(session)
-    engine.dispose()
     if as_json:
         click.echo(json.dumps(found.as_dict()))
     else:
@@ -155,8 +157,23 @@ def status(as_json: bool) -> None:
         sys.exit(1)
 
 
-def _services() -> Services:
-    return Services.open(Settings.from_environ(needs=NEEDS), SchemaReader)
+@contextmanager
+def _services() -> Iterator[Services]:
+    services = Services.open(Settings.from_environ(needs=NEEDS), SchemaReader)
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+@contextmanager
+def _record() -> Iterator[Session]:
+    engine = make_engine(Settings.from_environ(needs=("DATABASE_URL",)).database_url)
+    try:
+        with make_session_factory(engine)() as session:
+            yield session
+    finally:
+        engine.dispose()
 
 
 def _projects(services: Services, title: str | None) -> list[Mirrored]:

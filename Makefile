@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status doctor demo lint test test-fast bench lock clean
+.PHONY: help install install-dev up down status doctor demo lint test test-fast bench bench-mirror chaos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,16 @@ test: lint ## everything, on real parts
 
 test-fast: lint ## everything but what boots Label Studio
 	$(BIN)/pytest -m "not label_studio"
+
+SEED ?= 1
+SECONDS_OF_TROUBLE ?= 45
+
+chaos: install-dev ## the real stack under a crowd and trouble: make chaos SEED=7, or SEED=1-20
+	$(BIN)/python -m tests.sync.chaos --seeds $(SEED) --seconds $(SECONDS_OF_TROUBLE)
+
+bench-mirror: install-dev ## the mirror and its queries against their targets
+	$(BIN)/python -m bench.mirror
+	$(BIN)/python -m bench.mirror_queries
 
 bench: install-dev ## the figures of docs/benchmarks.md, each with the command that makes it
 	@for file in bench/*.py; do case $$file in */_*) continue;; esac; \

@@ -23,7 +23,7 @@ import requests
 from db.label_studio import LabelStudio
 from db.migrate import upgrade
 from fieldloop.stack.valkey import program
-from tests.label_studio import running_label_studio
+from tests.label_studio import LabelStudioServer, running_label_studio
 from tests.local_servers import binaries
 from tests.sync.proxy import Proxy, running_proxy
 
@@ -123,8 +123,11 @@ class Stack:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """Everything on free ports in a temporary folder; Postgres keeps what it has confirmed."""
+def running_stack(given: LabelStudioServer | None = None) -> Iterator[Stack]:
+    """Everything on free ports in a temporary folder; Postgres keeps what it has confirmed.
+
+    ``given``: a Label Studio that runs already, on another Postgres; else one of its own on this one.
+    """
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="fieldloop-chaos-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -141,7 +144,7 @@ def running_stack() -> Iterator[Stack]:
         queue.start()
         stack.callback(queue.kill)
         queue.wait()
-        server = stack.enter_context(running_label_studio(server_url))
+        server = given or stack.enter_context(running_label_studio(server_url))
         to_studio = stack.enter_context(running_proxy(Proxy(server.url)))
         web_port = _free_port()
         to_web = stack.enter_context(running_proxy(Proxy(f"http://127.0.0.1:{web_port}")))

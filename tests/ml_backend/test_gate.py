@@ -1,76 +1,109 @@
-"""A candidate goes live for being better, and one document is no reason either way."""
+"""The gate's verdicts, on counts."""
 
 from __future__ import annotations
 
+import pytest
+
 from ml_backend.extraction.evaluation import Score
 from ml_backend.gate import judge
-from ml_backend.held_out import Example, Marks, folds_of
+from ml_backend.held_out import Example, Marks, figures, folds_of, from_plain, to_plain
 
 
-def marks(**counts: tuple[int, int, int, int]) -> Marks:
-    """One document's marks; per field (support, right, invented or wrong, missed)."""
-    return Marks({name: Score(*numbers, 0, 0) for name, numbers in counts.items()})
+def right(**fields):
+    """Marks of one document: field → whether it was right."""
+    return Marks(
+        {
+            name: Score(support=1, tp=1) if good else Score(support=1, fp=1, fn=1)
+            for name, good in fields.items()
+        }
+    )
 
 
-RIGHT, WRONG, MISSED = (1, 1, 0, 0), (1, 0, 1, 1), (1, 0, 0, 1)
+def documents(count, **fields):
+    return {f"d{n}/1": right(**fields) for n in range(count)}
 
 
-def documents(count: int, mark: Marks) -> dict[str, Marks]:
-    return {str(number): mark for number in range(count)}
-
-
-def test_better_overall_goes_live():
-    live = documents(6, marks(total=WRONG, date=RIGHT))
-    verdict = judge(documents(6, marks(total=RIGHT, date=RIGHT)), live)
+def test_a_clear_gain_passes_with_its_figures():
+    verdict = judge(documents(10, a=True, b=True), documents(10, a=True, b=False))
     assert verdict.passed
-    assert verdict.reason == "Better: F1 1.000 against 0.500 on 6 documents."
+    assert verdict.reason == "Better: F1 1.000 against 0.500 on 10 documents."
+    assert (verdict.candidate_f1, verdict.live_f1, verdict.documents) == (1.0, 0.5, 10)
 
 
-def test_the_same_is_not_better():
-    same = documents(6, marks(total=RIGHT, date=MISSED))
-    verdict = judge(same, same)
+@pytest.mark.parametrize("good", [True, False])
+def test_no_gain_does_not_pass(good):
+    verdict = judge(documents(10, a=good), documents(10, a=good))
     assert not verdict.passed
-    assert verdict.reason.startswith("Not better:")
+    assert "Not better" in verdict.reason
 
 
-def test_one_spoilt_value_does_not_stop_a_gain():
-    live = documents(6, marks(total=WRONG, date=RIGHT))
-    ours = documents(6, marks(total=RIGHT, date=RIGHT)) | {"0": marks(total=RIGHT, date=MISSED)}
-    assert judge(ours, live).passed
+def test_a_loss_does_not_pass():
+    assert not judge(documents(5, a=False), documents(5, a=True)).passed
 
 
-def test_two_spoilt_values_of_a_field_do():
-    live = documents(6, marks(total=WRONG, date=RIGHT))
-    spoilt = marks(total=RIGHT, date=WRONG)
-    ours = documents(6, marks(total=RIGHT, date=RIGHT)) | {"0": spoilt, "1": spoilt}
-    verdict = judge(ours, live)
+def test_a_field_that_people_rely_on_must_not_be_lost():
+    live = documents(10, a=True, b=False, c=False)
+    candidate = documents(10, a=False, b=True, c=True)
+    verdict = judge(candidate, live)
     assert not verdict.passed
-    assert verdict.reason.startswith("Worse on date: F1 0.667 after 1.000;")
+    assert "Worse on a: F1 0.000 after 1.000" in verdict.reason
 
 
-def test_a_gain_by_luck_with_one_document_is_none():
-    live = documents(20, marks(total=RIGHT)) | {"0": marks(total=WRONG), "1": marks(total=RIGHT)}
-    ours = documents(20, marks(total=RIGHT)) | {"1": marks(total=MISSED)}
-    verdict = judge(ours, live)
+def test_one_lucky_document_is_no_reason():
+    live = {f"d{n}/1": right(a=n % 2 == 0, b=True) for n in range(20)}
+    candidate = {f"d{n}/1": right(a=n % 2 == 1 or n == 0, b=n not in {1, 3}) for n in range(20)}
+    verdict = judge(candidate, live)
     assert not verdict.passed
-    assert verdict.reason.startswith("Not surely better:")
 
 
-def test_without_a_common_document_nobody_can_tell():
-    verdict = judge({"a": marks(total=RIGHT)}, {"b": marks(total=WRONG)})
-    assert not verdict.passed
-    assert verdict.documents == 0
+def test_only_documents_in_both_count():
+    live = documents(4, a=True)
+    candidate = documents(4, a=True) | {"new/1": right(a=False)}
+    assert judge(candidate, live).documents == 4
 
 
-def test_the_first_model_must_get_something_right():
-    assert judge(documents(3, marks(total=RIGHT)), None).passed
-    assert not judge(documents(3, marks(total=WRONG)), None).passed
+def test_nothing_in_common_or_nothing_at_all_is_said():
+    assert "in common" in judge({"x/1": right(a=True)}, {"y/1": right(a=True)}).reason
+    assert "No document" in judge({}, documents(2, a=True)).reason
 
 
-def test_every_document_is_held_out_once():
-    for count in (1, 4, 7, 14, 15, 40):
-        examples = [Example(str(n), n % 5, None, None) for n in range(count)]
-        for slow in (False, True):
-            folds = folds_of(examples, slow=slow)
-            assert sorted(position for fold in folds for position in fold) == list(range(count))
-            assert len(folds) <= (5 if slow or count >= 15 else count)
+def test_the_first_model_needs_one_right_value():
+    assert judge(documents(3, a=True), None).passed
+    assert not judge(documents(3, a=False), None).passed
+
+
+def example(key, fold=0):
+    return Example(key, fold, None, None)
+
+
+def test_few_documents_are_held_out_one_by_one_and_many_by_their_fold():
+    assert folds_of([example(str(n)) for n in range(4)]) == [[0], [1], [2], [3]]
+    many = [example(str(n), fold=n % 3) for n in range(30)]
+    folds = folds_of(many)
+    assert sorted(position for fold in folds for position in fold) == list(range(30))
+    assert len(folds) == 3
+    same = folds_of([example(str(n), fold=2) for n in range(30)])
+    assert sorted(position for fold in same for position in fold) == list(range(30))
+    assert all(len(fold) < 30 for fold in same)
+
+
+def test_counts_are_kept_as_plain_json_and_read_back():
+    marks = documents(2, a=True, b=False)
+    assert from_plain(to_plain(marks)) == marks
+    assert marks["d0/1"].only({"a"}) == right(a=True)
+
+
+def test_figures_per_field_and_over_all_with_their_intervals():
+    found = {
+        (f.field, f.name): f for f in figures(list(documents(8, a=True, b=False).values()), [])
+    }
+    assert found[(None, "f1")].value == pytest.approx(0.5)
+    assert (found[("a", "f1")].value, found[("b", "f1")].value) == (1.0, 0.0)
+    assert found[("a", "f1")].support == 8
+    recall = found[("a", "recall")]
+    assert 0.6 < recall.low < recall.value == recall.high == 1.0
+    assert found[(None, "documents")].value == 8.0
+
+
+def test_figures_of_nothing():
+    assert {f.name for f in figures([], [])} >= {"f1", "documents"}

@@ -53,7 +53,8 @@ def nudge(redis: Redis, job_ids: Iterable[UUID]) -> None:
 def nudge_due(redis: Redis, session: Session, limit: int = 100) -> int:
     """Nudge the jobs that could be claimed now and have no nudge waiting; how many.
 
-    Training runs whose worker died are seen to as well (``registry.reap_runs``): commit afterwards. Nothing is done while more nudges than that wait in the queue: the workers are busy, not forgotten.
+    Training runs whose worker died are seen to as well (``registry.reap_runs``): commit afterwards. No job is
+    nudged while more nudges than jobs wait in the queue: the workers are busy, not forgotten.
     """
     registry.reap_runs(session)
     due = jobs.due(session, limit)

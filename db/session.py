@@ -45,6 +45,8 @@ def make_engine(url: str, *, pool_size: int = 5, application_name: str = "fieldl
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        # An error that is logged must not carry the values of a document.
+        hide_parameters=True,
         connect_args={"connect_timeout": 5, "application_name": application_name},
     )
 

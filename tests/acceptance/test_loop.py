@@ -19,7 +19,7 @@ WHERE t.document_version_id = %s AND p.model_version = %s
 VALUES = """
 SELECT v.field, v.text, v.outcome, v.text_source, e.actor
 FROM annotation_values v JOIN annotation_events e ON e.id = v.event_id JOIN tasks t ON t.id = e.task_id
-WHERE t.label_studio_id = %s
+WHERE t.label_studio_id = %s AND v.outcome <> 'removed'
 """
 LIVE = "SELECT model_version, kind FROM live_models"
 

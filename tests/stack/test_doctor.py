@@ -53,13 +53,17 @@ class World:
             "id": 12,
             "label_config": "<View/>",
             "model_version": "orders-1",
-            "total_predictions_number": 3,
             "show_skip_button": True,
         }
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.backends = [
-            {"url": f"{self.url}/ml/{SECRET}", "is_interactive": True, "state": "CO"},
+            {
+                "url": f"{self.url}/ml/{SECRET}",
+                "title": "Fieldloop",
+                "is_interactive": True,
+                "state": "CO",
+            }
         ]
         self.webhooks = [
             {
@@ -300,6 +304,11 @@ def test_two_model_versions(world: World) -> None:
 def test_label_studio_orders_by_an_old_version(world: World) -> None:
     world.project["model_version"] = "orders-0"
     broken(world, "Model version", Verdict.WARN, "orders tasks by orders-0", "fieldloop init")
+
+
+def test_label_studio_names_the_backend_until_the_first_training(world: World) -> None:
+    world.project["model_version"] = "Fieldloop"
+    assert world.rows()["Model version"][0] is Verdict.OK
 
 
 def test_a_webhook_with_an_old_secret(world: World) -> None:

@@ -89,6 +89,16 @@ class Web:
         self._logged_in()
         return self.studio.project(int(self._ours["label_studio_id"]))
 
+    @functools.cached_property
+    def _ml_backends(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.studio.get("/api/ml/", {"project": self._theirs["id"]})
+        return rows
+
+    def _connected(self) -> dict[str, Any] | None:
+        """Our backend as Label Studio knows it."""
+        url = f"{self.settings.backend_url}/ml/{self.settings.webhook_secret}"
+        return next((row for row in self._ml_backends if row.get("url") == url), None)
+
     def _project_there(self) -> dict[str, Any]:
         try:
             return self._theirs
@@ -197,10 +207,8 @@ class Web:
         return ok(f"{ours['title']!r} is project {ours['label_studio_id']}.")
 
     def ml_backend(self) -> Finding:
-        project = int(self._project_there()["id"])
-        rows = self.studio.get("/api/ml/", {"project": project})
-        url = f"{self.settings.backend_url}/ml/{self.settings.webhook_secret}"
-        ours = next((row for row in rows if row.get("url") == url), None)
+        self._project_there()
+        ours = self._connected()
         if ours is None:
             return fail("Our backend is not connected to the project.", f"{_INIT} {_GUARD}")
         if not ours.get("is_interactive"):
@@ -212,7 +220,7 @@ class Web:
                 f"Label Studio does not reach it ({ours.get('error_message') or ours.get('state')}).",
                 f"Check that {self.settings.backend_url} is reachable from where Label Studio runs. {_GUARD}",
             )
-        if rows[0].get("url") != url:
+        if self._ml_backends[0] != ours:
             return warn(
                 "Another ML backend was connected first: Label Studio asks only that one when a task opens.",
                 "Remove the other one under Settings → Model.",
@@ -239,14 +247,14 @@ class Web:
                 f"The backend's /setup says {said or answer.status_code}, the record {name}.",
                 "Restart the backend; both must use the same DATABASE_URL.",
             )
-        # Label Studio takes the name of a model only once it holds a prediction of it.
-        nothing_yet = not theirs.get("total_predictions_number")
-        if theirs.get("model_version") != name and not nothing_yet:
+        # The backend's title stands for whatever it answers: so it is until the first training.
+        ours = self._connected()
+        if theirs.get("model_version") not in {name, ours.get("title") if ours else name}:
             return warn(
                 f"Label Studio orders tasks by {theirs.get('model_version')}, live is {name}.",
                 f"{_INIT} After a training it follows by itself within a minute.",
             )
-        return ok(f"{name}, in the record, in /setup and in Label Studio.")
+        return ok(f"{name}, in the record and in /setup.")
 
     def webhook(self) -> Finding:
         project = int(self._project_there()["id"])

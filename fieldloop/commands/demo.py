@@ -9,12 +9,13 @@ import click
 from rich.console import Console
 
 from db.config import Settings
+from db.errors import ConfigError
 from fieldloop.commands.init import DEMO_FIELDS
 from fieldloop.demo import folder, record, report
 from fieldloop.demo.loop import CannotDemo, Loop
 from fieldloop.demo.samples import LEAST_DOCUMENTS, DemoSet, demo_set
 from fieldloop.demo.waiting import Screen
-from fieldloop.stack.settings import home_folder
+from fieldloop.stack.settings import ENV_FILE, home_folder
 from ml_backend.schema import load
 from ml_backend.services import Services
 
@@ -71,7 +72,7 @@ def demo(
             f"--reviewed {reviewed} leaves {documents - reviewed} of {documents} documents to measure on; "
             "leave at least 4."
         )
-    services = Services.open(Settings.from_environ(), name="fieldloop-demo")
+    services = Services.open(_settings(), name="fieldloop-demo")
     err = Console(stderr=True)
     screen = Screen(err)
     loop = Loop(services, load(DEMO_FIELDS), screen, patience=patience)
@@ -97,6 +98,19 @@ def demo(
         why = turn.refusal or "nothing was trained. See `fieldloop logs worker`."
         click.echo(f"The loop did not turn, no better model went live: {why}", err=True)
         sys.exit(1)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environ()
+    except ConfigError as error:
+        home = home_folder()
+        if (home / ENV_FILE).is_file():
+            raise
+        raise CannotDemo(
+            f"No stack has been started in {home}, and {error} Run `fieldloop up` first; FIELDLOOP_HOME names "
+            "another folder."
+        ) from error
 
 
 def _seed(given: int | None, proposed: int) -> int:

@@ -113,7 +113,10 @@ def confirm(services: Services, project: Mirrored, turn: Turn, look: Look) -> Lo
                 look.gone_annotations.add(number)
                 continue
             home = number_of(row.get("task"))
-            if home is not None and home not in look.present:
+            if home in look.gone:
+                # Its task is being deleted just now; half of that is not believed, the next look sees the rest.
+                look.gone.pop(home)
+            elif home is not None and home not in look.present:
                 elsewhere.add(home)
         for chunk in _chunks(sorted(elsewhere)):
             look.present |= snapshots(services, project.source.tasks_by_id(chunk))

@@ -143,6 +143,20 @@ def test_everything_answers_not_found_after_a_complete_sweep(
     assert standing(services) == truth(studio)
 
 
+def test_a_task_that_is_half_deleted_is_left_for_the_next_look(services, project, studio, filled):
+    """Label Studio deletes a task and its annotations one after the other, and we look in between."""
+    task = studio.tasks.pop(filled[0])
+    (annotation,) = [a for a in studio.annotations.values() if a["task"] == task["id"]]
+    sweep(services, project)
+    assert standing_tasks(services) == set(filled)
+    assert annotation["id"] in standing(services)
+    del studio.annotations[annotation["id"]]
+    sweep(services, project)
+    assert standing_tasks(services) == set(filled[1:])
+    assert standing(services) == truth(studio)
+    assert verify(services, project, settle=0).equal
+
+
 def test_another_label_studio_at_the_same_address_deletes_nothing(
     services, project, studio, filled
 ):

@@ -37,7 +37,7 @@ class Judgement:
     faults: list[str] = field(default_factory=list)
 
 
-def judge(stack: Stack, project: int, did: list[Did], acked: set[int]) -> Judgement:
+def judge(stack: Stack, project: int, title: str, did: list[Did], acked: set[int]) -> Judgement:
     """``project``: Label Studio's id; ``acked``: deliveries the web confirmed with 2xx."""
     found = Judgement()
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
@@ -46,7 +46,7 @@ def judge(stack: Stack, project: int, did: list[Did], acked: set[int]) -> Judgem
         _equal(stack, project, connection, found)
         _history(connection, project, did, found)
         _inbox(connection, acked, found)
-    answer = stack.fieldloop("sync", "verify", "--no-repair", "--json")
+    answer = stack.fieldloop("sync", "verify", "--project", title, "--no-repair", "--json")
     if answer.returncode != 0:
         found.faults.append(
             f"sync verify ended with {answer.returncode}: {answer.stdout[-600:]}{answer.stderr[-600:]}"
@@ -60,7 +60,7 @@ def _ours(
     return connection.execute(
         "SELECT k.label_studio_id, a.label_studio_id, a.content_sha256, a.result, a.was_cancelled"
         " FROM annotations a JOIN tasks k ON k.id = a.task_id JOIN projects p ON p.id = a.project_id"
-        " WHERE p.label_studio_id = %s AND a.deleted_at IS NULL AND k.deleted_at IS NULL",
+        " WHERE p.label_studio_id = %s AND a.deleted_at IS NULL",
         [project],
     ).fetchall()
 

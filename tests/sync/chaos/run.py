@@ -41,7 +41,8 @@ class Outcome:
 def run_seed(stack: Stack, seed: int, *, seconds: float, people: int = 4) -> Outcome:
     """Everything the crowd does and everything that goes wrong follows from the seed, but for the threads' timing."""
     stack.heal()
-    project = _project(stack, f"Chaos {seed} {int(time.time())}")
+    title = f"Chaos {seed} {int(time.time())}"
+    project = _project(stack, title)
     acked = _Acked(stack)
     crowd = Crowd(stack.studio, project, seed, people=people)
     trouble = Trouble(stack, seed)
@@ -54,7 +55,7 @@ def run_seed(stack: Stack, seed: int, *, seconds: float, people: int = 4) -> Out
     time.sleep(seconds / 2)
     crowd.stop()
     trouble.stop()
-    judgement = judge(stack, project, list(crowd.did), acked.stop())
+    judgement = judge(stack, project, title, list(crowd.did), acked.stop())
     return Outcome(
         seed,
         judgement,

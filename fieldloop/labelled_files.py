@@ -20,13 +20,18 @@ from typing import Any
 
 import click
 
+from db.config import Settings
 from db.errors import RecordError
 from db.models import Field
 from db.words import PageWords, WordsDamaged, WordSource, make_page, pack, unpack
-from ml_backend.extraction.fields import Document, FieldSpec, Label, Labels
+from ml_backend.extraction.artifact import ArtifactError, from_bytes
+from ml_backend.extraction.estimator import FieldExtractor
+from ml_backend.extraction.fields import Document, FieldSpec, FieldType, Label, Labels
 from ml_backend.field_specs import to_specs
+from ml_backend.reading.errors import DocumentError
+from ml_backend.reading.limits import Limits
 from ml_backend.reading.media import sniff
-from ml_backend.reading.reader import DocumentError, read_document
+from ml_backend.reading.reader import read_document
 from ml_backend.schema import load as load_schema
 
 
@@ -48,6 +53,8 @@ class WordFiles:
 
     folder: Path | None = None
     languages: str = "por+eng"
+    ink: bool = False
+    """Pages are drawn as well: checkboxes and signatures are found in their ink."""
     problems: list[str] = field(default_factory=list)
 
     def document(self, path: str) -> Document:
@@ -75,7 +82,8 @@ class WordFiles:
             return _stored_words(data, path)
         if self.folder is None:
             return self._read(data)
-        kept = self.folder / f"{hashlib.sha256(data).hexdigest()}-{self.languages}.words"
+        ink = "-ink" if self.ink else ""
+        kept = self.folder / f"{hashlib.sha256(data).hexdigest()}-{self.languages}{ink}.words"
         try:
             return unpack(kept.read_bytes())
         except (FileNotFoundError, WordsDamaged):
@@ -90,7 +98,13 @@ class WordFiles:
         kind = sniff(data)
         if kind is None:
             raise FileProblem("is neither PDF, PNG, JPEG nor TIFF; convert it to one of these.")
-        return read_document(data, media_type=kind, ocr_languages=self.languages).pages
+        return read_document(
+            data,
+            media_type=kind,
+            ocr_languages=self.languages,
+            limits=Limits.of(Settings.from_environ(needs=())),
+            pictures=self.ink,
+        ).pages
 
 
 def _stored_words(data: bytes, path: Path) -> list[PageWords]:
@@ -147,6 +161,18 @@ def _label(entry: Mapping[str, Any]) -> Label:
         text=None if text is None else str(text),
         row=None if row is None else int(row),
     )
+
+
+def needs_ink(specs: Sequence[FieldSpec]) -> bool:
+    return any(spec.type in (FieldType.CHECKBOX, FieldType.SIGNATURE) for spec in specs)
+
+
+def load_model(path: Path) -> FieldExtractor:
+    """The model a file holds. Raises FileProblem."""
+    try:
+        return from_bytes(path.read_bytes())
+    except (OSError, ArtifactError) as error:
+        raise FileProblem(f"{path}: {error}") from error
 
 
 def schema_specs(path: Path) -> tuple[FieldSpec, ...]:

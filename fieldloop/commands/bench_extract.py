@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fieldloop.labelled_files import FileProblem, WordFiles, read_rows, schema_specs
+from fieldloop.labelled_files import FileProblem, WordFiles, needs_ink, read_rows, schema_specs
 from ml_backend.extraction.artifact import to_bytes
 from ml_backend.extraction.errors import ExtractionError
 from ml_backend.extraction.estimator import FieldExtractor
@@ -57,7 +57,8 @@ def bench_extract(
 
     With an empty TRAIN and --fields, values are found by the fields' names and aliases alone.
     """
-    reader = WordFiles(words_cache, languages)
+    given = schema_specs(fields) if fields else ()
+    reader = WordFiles(words_cache, languages, needs_ink(given))
     reviewed, asked = read_rows(train), read_rows(test)
     unreviewed = read_rows(pool) if pool else []
     started = time.perf_counter()
@@ -66,10 +67,8 @@ def bench_extract(
     questions = reader.documents([row.path for row in asked], "Reading to answer")
     read = time.perf_counter()
     labels = [row.labels for row in reviewed]
-    specs = (
-        schema_specs(fields)
-        if fields
-        else guess_specs((label.field, label.text or "") for one in labels for label in one.labels)
+    specs = given or guess_specs(
+        (label.field, label.text or "") for one in labels for label in one.labels
     )
     extractor = _fitted(specs, documents, labels, others, seed, pool is not None)
     fitted = time.perf_counter()

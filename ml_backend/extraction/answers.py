@@ -29,7 +29,7 @@ def answer(
     if state.model is None or context is None:
         return values, {spec.name: (1.0 if context is None else 0.5) for spec in specs}
     odds = state.model.log_odds(encoded)
-    ranked = decode(encoded.tokens, context, odds, state.shapes, state.pairs)
+    ranked = decode(encoded, odds, state.shapes, state.pairs, state.spans)
     for f, spec in enumerate(specs):
         if not state.learnt[f]:
             absent[spec.name] = 0.5  # never seen: it cannot tell
@@ -45,7 +45,7 @@ def answer(
 
 
 def _confidence(state: State, f: int, best: Ranked) -> float:
-    return state.calibration.confidence(f, best.score, margin_of(best))
+    return state.calibration.confidence(f, best.certainty, margin_of(best))
 
 
 def _spans(encoded: Encoded, candidate: Candidate) -> tuple[Span, ...]:
@@ -65,7 +65,7 @@ def _value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked
             Alternative(
                 text_of(encoded.tokens, c.tokens),
                 _spans(encoded, c),
-                min(state.calibration.confidence(f, c.score, 0.0), 1.0 - confidence),
+                min(state.calibration.confidence(f, c.score * c.sure, 0.0), 1.0 - confidence),
             )
             for c in others
             if c.score >= WEAKEST_ALTERNATIVE
@@ -76,7 +76,7 @@ def _value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked
 def _further(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked) -> list[Value]:
     """The other values of a field that may have several."""
     return [
-        _made(encoded, state, spec, c, state.calibration.confidence(f, c.score, 1.0), ())
+        _made(encoded, state, spec, c, state.calibration.confidence(f, c.score * c.sure, 1.0), ())
         for c in best.candidates[1:]
         if c.score >= 0.3
     ]

@@ -1,4 +1,4 @@
-"""Token log-odds → values: grow a span around the best token, then let pairs of fields agree."""
+"""Token log-odds → values: choose a span around the best token, then let pairs of fields agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.extraction.document import Floats, Ints, Tokens
+from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.features import Context
+from ml_backend.extraction.spans import Marks, SpanModel, chances, choices, marks_of
 from ml_backend.extraction.targets import Target
 
 PAIR_REACH = 4
@@ -17,29 +19,27 @@ PAIR_SHARE = 0.5
 CANDIDATES = 8
 GROWTH = 3.9
 """Log-odds added to each token before growing: -3.9 is a probability of 0.02."""
-
-CHOICES = (1.0, 2.4, 3.9, 5.0)
+JUDGED = 3
+"""Values of a field whose extent is chosen among all candidates; the rest just grow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How long values of a field are, from the reviewed documents alone.
 
-    `growth` is the log-odds added to tokens when a span grows; `gap` the widest blank inside a
-    value, in ems; `lines` the most lines one covers.
+    `gap` is the widest blank inside a value, in ems; `lines` the most lines one covers.
     """
 
     longest: int = 1
     lines: int = 1
     gap: float = 0.75
-    growth: float = GROWTH
 
     @property
     def single(self) -> bool:
         return self.longest == 1
 
 
-def shape_of_field(spans: Sequence[tuple[Tokens, Ints]], growth: float = GROWTH) -> Shape:
+def shape_of_field(spans: Sequence[tuple[Tokens, Ints]]) -> Shape:
     if not spans:
         return Shape()
     longest = max(len(span) for _, span in spans)
@@ -56,16 +56,17 @@ def shape_of_field(spans: Sequence[tuple[Tokens, Ints]], growth: float = GROWTH)
         longest=longest if longest == 1 else longest + 2,
         lines=max(lines) if often else 1,
         gap=min(float(np.quantile(gaps, 0.95)), 4.0),
-        growth=growth,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`score`: probability of the best token. `tokens` in reading order."""
+    """`score`: probability of the best token; `sure`: that the value begins and ends where it
+    does. `tokens` in reading order."""
 
     tokens: tuple[int, ...]
     score: float
+    sure: float = 1.0
 
     @property
     def start(self) -> int:
@@ -133,12 +134,12 @@ def _stacked(tokens: Tokens, context: Context, upper: int, lower: int) -> bool:
 def grow(
     tokens: Tokens, context: Context, odds: Floats, start: int, shape: Shape
 ) -> tuple[int, ...]:
-    """The best-scoring run through `start`: odds plus `growth` summed, longest first on a tie."""
+    """The best-scoring run through `start`: odds plus GROWTH summed, longest first on a tie."""
     if shape.single:
         return (start,)
     chain = chain_around(tokens, context, start, shape)
     at = chain.index(start)
-    gains = np.clip(odds[chain] + shape.growth, -6.0, 6.0)
+    gains = np.clip(odds[chain] + GROWTH, -6.0, 6.0)
     forward = np.cumsum(gains[at + 1 : at + shape.longest])
     backward = np.cumsum(gains[max(at - shape.longest + 1, 0) : at][::-1])
     right = int(np.argmax(forward)) + 1 if len(forward) and forward.max() > 0 else 0
@@ -146,10 +147,34 @@ def grow(
     return tuple(chain[at - left : at + right + 1])
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What decides how far a field's value reaches in one document."""
+
+    marks: Marks
+    spans: SpanModel
+    field: int
+
+    def chosen(self, chain: Sequence[int], at: int, odds: Floats, longest: int) -> Candidate:
+        run = np.asarray(chain, dtype=np.intp)
+        lengths, known = self.spans.lengths[self.field], self.spans.known[self.field]
+        found = choices(self.marks, odds, run, at, longest, lengths, known)
+        p = chances(found.features, self.spans.weights[self.field])
+        best = int(np.argmax(p))
+        tokens = run[found.first[best] : found.last[best] + 1].tolist()
+        return Candidate(tuple(tokens), 0.0, float(p[best]))
+
+
 def candidates(
-    tokens: Tokens, context: Context, odds: Floats, shape: Shape, most: int = CANDIDATES
+    encoded: Encoded,
+    context: Context,
+    odds: Floats,
+    shape: Shape,
+    extent: Extent | None,
+    most: int = CANDIDATES,
 ) -> list[Candidate]:
     """Up to `most` values that do not overlap, best first."""
+    tokens = encoded.tokens
     order = np.argsort(-odds, kind="stable")[: most * (1 if shape.single else 4)]
     taken: set[int] = set()
     found: list[Candidate] = []
@@ -157,11 +182,17 @@ def candidates(
     for start, chance in zip(order.tolist(), chances, strict=True):
         if start in taken:
             continue
-        span = grow(tokens, context, odds, start, shape)
+        sure = 1.0
+        if extent is not None and len(found) < JUDGED:
+            chain = chain_around(tokens, context, start, shape)
+            picked = extent.chosen(chain, chain.index(start), odds, shape.longest)
+            span, sure = picked.tokens, picked.sure
+        else:
+            span = grow(tokens, context, odds, start, shape)
         if taken.intersection(span):
             span = (start,)
         taken.update(span)
-        found.append(Candidate(span, chance))
+        found.append(Candidate(span, chance, sure))
         if len(found) == most:
             break
     return found
@@ -232,21 +263,33 @@ class Ranked:
     candidates: tuple[Candidate, ...] = field(default=())
     score: float = 0.0
 
+    @property
+    def certainty(self) -> float:
+        """That the best is the value, and the whole of it."""
+        return self.score * self.candidates[0].sure if self.candidates else 0.0
+
 
 def decode(
-    tokens: Tokens,
-    context: Context,
+    encoded: Encoded,
     odds: Floats,
     shapes: Sequence[Shape],
     pairs: Sequence[Pair],
+    spans: SpanModel,
     shift: NDArray[np.float64] | None = None,
 ) -> list[Ranked]:
     """One ranking per field. `shift` is added to the odds when choosing (a vote), not to scores."""
+    context = encoded.sheet.context
+    if context is None:
+        return [Ranked() for _ in shapes]
     chosen = odds if shift is None else odds + shift
-    found = [candidates(tokens, context, chosen[:, f], shape) for f, shape in enumerate(shapes)]
+    marks = None if all(shape.single for shape in shapes) else marks_of(encoded)
+    found = []
+    for f, shape in enumerate(shapes):
+        extent = None if shape.single or marks is None else Extent(marks, spans, f)
+        found.append(candidates(encoded, context, chosen[:, f], shape, extent))
     ranked = [Ranked(tuple(c), c[0].score if c else 0.0) for c in found]
     for pair in pairs:
-        _settle(tokens, found, ranked, pair)
+        _settle(encoded.tokens, found, ranked, pair)
     return ranked
 
 

@@ -4,6 +4,7 @@ retrain costs the fit), and what comparing it with the reference adds."""
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,7 @@ class SheetCache:
     def __init__(self, size: int = 400) -> None:
         self._size = size
         self._sheets: OrderedDict[tuple[object, ...], Sheet] = OrderedDict()
+        self._hints: OrderedDict[int, tuple[Sheet, Hashable, Floats]] = OrderedDict()
 
     def get(
         self,
@@ -66,6 +68,15 @@ class SheetCache:
             while len(self._sheets) > self._size:
                 self._sheets.popitem(last=False)
         return self._sheets[key]
+
+    def hints(self, sheet: Sheet, key: Hashable, make: Callable[[Sheet], Floats]) -> Floats:
+        """`make(sheet)`, once per sheet and `key`; for sheets of this cache."""
+        kept = self._hints.get(id(sheet))
+        if kept is None or kept[0] is not sheet or kept[1] != key:
+            kept = self._hints[id(sheet)] = (sheet, key, make(sheet))
+            while len(self._hints) > self._size:
+                self._hints.popitem(last=False)
+        return kept[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ signatures have models of their own, which this one fits and asks along the way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from ml_backend.extraction.hints import hint_columns
 from ml_backend.extraction.learning import Lessons, Settings, State, learn
 from ml_backend.extraction.state import from_plain, to_plain
 from ml_backend.extraction.values import reads_day_first
+from ml_backend.extraction.zero_shot import ZeroShotExtractor
 
 TOKEN_TYPES = (FieldType.TEXT, FieldType.NUMBER, FieldType.DATE, FieldType.IDENTIFIER)
 MOST_EDGE_PAGES = 12
@@ -93,7 +94,7 @@ class FieldExtractor(BaseEstimator):  # type: ignore[misc]
             sheets=tuple(sheets[: len(documents)]),
             pool=tuple(sheets[len(documents) :]),
             reference=reference,
-            hints=self._hints,
+            hints=self._hints_by(cache),
             day_first=self.day_first_,
         )
         self.state_ = learn(lessons, settings)
@@ -129,7 +130,21 @@ class FieldExtractor(BaseEstimator):  # type: ignore[misc]
         return encode(sheet, self.state_.reference, None, self._hints(sheet))
 
     def _hints(self, sheet: Sheet) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-        return hint_columns(sheet, self._token_specs()) if self.hints else None
+        if not self.hints:
+            return None
+        if not hasattr(self, "_hint_source"):
+            self._hint_source = ZeroShotExtractor(tuple(self._token_specs()))
+        return hint_columns(sheet, self._hint_source)
+
+    def _hints_by(
+        self, cache: SheetCache
+    ) -> Callable[[Sheet], np.ndarray[Any, np.dtype[np.float64]] | None]:
+        """Hints of sheets the cache holds are made once, whatever the number of fits."""
+        if not self.hints:
+            return lambda sheet: None
+        specs = tuple(self._token_specs())
+        source = ZeroShotExtractor(specs)
+        return lambda sheet: cache.hints(sheet, specs, lambda s: hint_columns(s, source))
 
     def _token_specs(self) -> list[FieldSpec]:
         return [spec for spec in self.fields if spec.type in TOKEN_TYPES]

@@ -6,26 +6,24 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ml_backend.extraction.document import Floats
 from ml_backend.extraction.encoding import Sheet
-from ml_backend.extraction.fields import Document, FieldSpec
+from ml_backend.extraction.fields import Document
 from ml_backend.extraction.zero_shot import ZeroShotExtractor
 
 HINT_WEIGHT = 1.5
 COLUMNS = 3
 
 
-def hint_columns(sheet: Sheet, specs: Sequence[FieldSpec]) -> Floats:
+def hint_columns(sheet: Sheet, source: ZeroShotExtractor) -> Floats:
     """(tokens, 3 × fields): inside the best candidate, inside one of the best three, its score."""
-    tokens = sheet.tokens
+    tokens, specs = sheet.tokens, source.fields
     out = np.zeros((len(tokens), COLUMNS * len(specs)))
     if not len(tokens):
         return out
-    offered = ZeroShotExtractor(tuple(specs)).candidates(Document(sheet.document.id, tokens.pages))
+    offered = source.candidates(Document(sheet.document.id, tokens.pages))
     numbers = np.asarray([page.number for page in tokens.pages])[tokens.page]
     x = (tokens.box[:, 0] + tokens.box[:, 2]) / 2
     y = (tokens.box[:, 1] + tokens.box[:, 3]) / 2

@@ -16,10 +16,9 @@ from ml_backend.extraction.calibration import (
     uncalibrated,
 )
 from ml_backend.extraction.decoding import (
-    CHOICES,
     Pair,
     Shape,
-    candidates,
+    chain_around,
     decode,
     learn_pairs,
     margin_of,
@@ -30,7 +29,24 @@ from ml_backend.extraction.encoding import Encoded, Sheet, encode
 from ml_backend.extraction.fields import FieldSpec, Labels
 from ml_backend.extraction.masking import masked_outcomes
 from ml_backend.extraction.self_training import Lesson, self_train
-from ml_backend.extraction.targets import YES, Target, rows_to_learn, same_text, target_of
+from ml_backend.extraction.spans import (
+    Case,
+    SpanModel,
+    choices,
+    length_shares,
+    marks_of,
+    teach,
+    untaught,
+    value_hash,
+)
+from ml_backend.extraction.targets import (
+    YES,
+    Target,
+    rows_to_learn,
+    same_text,
+    squeezed_of,
+    target_of,
+)
 from ml_backend.extraction.token_model import Rows, TokenModel, fit_tokens, take_rows
 
 NEGATIVES = 0.15
@@ -66,6 +82,7 @@ class State:
     reference: Reference
     shapes: tuple[Shape, ...]
     pairs: tuple[Pair, ...]
+    spans: SpanModel
     calibration: Calibration
     learnt: tuple[bool, ...]
     empty_boxes: int = 0
@@ -85,23 +102,29 @@ def learn(lessons: Lessons, settings: Settings) -> State:
     learnt = tuple(any(target.spans[f] for target in targets) for f in range(len(fields)))
     shapes = shapes_of(encoded, targets, len(fields))
     if not any(learnt):
-        return State(None, lessons.reference, shapes, (), uncalibrated(len(fields)), learnt, empty)
+        nothing = untaught_spans(encoded, targets, shapes)
+        return State(
+            None, lessons.reference, shapes, (), nothing, uncalibrated(len(fields)), learnt, empty
+        )
     pairs = tuple(learn_pairs([e.tokens for e in encoded], targets, len(fields)))
     rng = np.random.default_rng(settings.seed)
     rows = [
-        take_rows(e, t.state, rows_to_learn(e.tokens, t, NEGATIVES, rng), 1.0) if len(e) else None
+        take_rows(e, t.state, rows_to_learn(e.tokens, t, NEGATIVES, 1.0, rng), 1.0)
+        if len(e)
+        else None
         for e, t in zip(encoded, targets, strict=True)
     ]
     present = [r for r in rows if r is not None]
 
-    def fit(of: Sequence[Rows]) -> TokenModel:
-        return fit_tokens(of, len(fields), c=settings.c, seed=settings.seed)
+    def fit(of: Sequence[Rows], start: TokenModel | None = None) -> TokenModel:
+        return fit_tokens(of, len(fields), c=settings.c, start=start)
 
     model = fit(present)
     weak: list[Rows] = []
     folds = _folds(len(encoded), settings.seed)
     held = _held_out(encoded, rows, folds, fit)
-    shapes = _tuned_shapes(shapes, encoded, targets, held)
+    spans = untaught_spans(encoded, targets, shapes)
+    spans = _taught_spans(spans, encoded, targets, shapes, held)
     if settings.self_train and lessons.pool:
         unreviewed = [
             encode(sheet, lessons.reference, len(encoded) + i, lessons.hints(sheet))
@@ -112,12 +135,18 @@ def learn(lessons: Lessons, settings: Settings) -> State:
             unreviewed,
             shapes,
             pairs,
+            spans,
             lessons.reference,
             settings.seed,
         )
-        model, weak = self_train(model, lesson, lambda more: fit([*present, *more]))
-        held = _held_out(encoded, rows, folds, lambda own: fit([*own, *weak]))
-    state = State(model, lessons.reference, shapes, pairs, uncalibrated(len(fields)), learnt, empty)
+        model, weak = self_train(model, lesson, lambda more, start: fit([*present, *more], start))
+        # The folds only calibrate: a third of the weak rows tells them enough.
+        few = weak[:: 3 if len(weak) > 30 else 1]
+        held = _held_out(encoded, rows, folds, lambda own: fit([*own, *few]))
+        spans = _taught_spans(spans, encoded, targets, shapes, held)
+    state = State(
+        model, lessons.reference, shapes, pairs, spans, uncalibrated(len(fields)), learnt, empty
+    )
     outcomes = _outcomes(state, encoded, targets, held)
     outcomes += masked_outcomes(state, lessons, targets, held, settings.seed)
     return replace(state, calibration=calibrate(outcomes, len(fields)))
@@ -159,34 +188,66 @@ def _held_out(
     return models
 
 
-def _tuned_shapes(
-    shapes: tuple[Shape, ...],
+def untaught_spans(
+    encoded: Sequence[Encoded], targets: Sequence[Target], shapes: Sequence[Shape]
+) -> SpanModel:
+    lengths, known = [], []
+    for f, shape in enumerate(shapes):
+        spans = [s for target in targets for s in target.spans[f]]
+        lengths.append(length_shares([len(s) for s in spans], shape.longest))
+        known.append(frozenset().union(*_values(encoded, targets, f)))
+    return untaught(len(shapes), lengths, known)
+
+
+def _values(encoded: Sequence[Encoded], targets: Sequence[Target], f: int) -> list[frozenset[int]]:
+    """Hashes of the field's values, per document."""
+    return [
+        frozenset(value_hash(squeezed_of(e.tokens)[span]) for span in target.spans[f])
+        for e, target in zip(encoded, targets, strict=True)
+    ]
+
+
+def _taught_spans(
+    spans: SpanModel,
     encoded: Sequence[Encoded],
     targets: Sequence[Target],
+    shapes: Sequence[Shape],
     held: dict[int, TokenModel],
-) -> tuple[Shape, ...]:
-    """Growth per field, where held-out documents prefer another than the default."""
-    odds = {i: model.log_odds(encoded[i]) for i, model in held.items()}
-    out = []
-    for f, shape in enumerate(shapes):
-        seen = [i for i in sorted(odds) if targets[i].spans[f]]
-        if shape.single or len(seen) < 8:
-            out.append(shape)
+) -> SpanModel:
+    """Learnt where held-out documents' values end; a value known from its own document alone does
+    not count as known."""
+    cases: list[Case] = []
+    words = [f for f, shape in enumerate(shapes) if not shape.single]
+    values = {f: _values(encoded, targets, f) for f in words}
+    for i, model in sorted(held.items()):
+        context = encoded[i].sheet.context
+        if context is None or not any(targets[i].spans[f] for f in words):
             continue
-        best = (-1.0, shape)
-        for growth in sorted(CHOICES, key=lambda g: abs(g - shape.growth)):
-            tried = replace(shape, growth=growth)
-            hits = 0
-            for i in seen:
-                context = encoded[i].sheet.context
-                if context is None:
-                    continue
-                top = candidates(encoded[i].tokens, context, odds[i][:, f], tried, 1)
-                hits += bool(top) and is_right(encoded[i], top[0].tokens, targets[i], f)
-            if hits > best[0] + 0.01 * len(seen):
-                best = (float(hits), tried)
-        out.append(best[1])
-    return tuple(out)
+        odds = model.log_odds(encoded[i])
+        marks = marks_of(encoded[i])
+        for f in words:
+            others = frozenset().union(*(v for k, v in enumerate(values[f]) if k != i))
+            for span in targets[i].spans[f]:
+                at = int(span[np.argmax(odds[span, f])])
+                chain = chain_around(encoded[i].tokens, context, at, shapes[f])
+                run = np.asarray(chain, dtype=np.intp)
+                found = choices(
+                    marks,
+                    odds[:, f],
+                    run,
+                    chain.index(at),
+                    shapes[f].longest,
+                    spans.lengths[f],
+                    others,
+                )
+                right = np.flatnonzero(
+                    (run[found.first] == span[0])
+                    & (run[found.last] == span[-1])
+                    & (found.last - found.first == len(span) - 1)
+                )
+                if len(right):
+                    cases.append(Case(f, found.features, int(right[0])))
+    return teach(spans, cases)
 
 
 def is_right(encoded: Encoded, tokens: Sequence[int], target: Target, f: int) -> bool:
@@ -209,16 +270,12 @@ def _outcomes(
 ) -> list[Outcome]:
     found = []
     for i, model in sorted(held.items()):
-        context = encoded[i].sheet.context
-        if context is None:
-            continue
-        ranked = decode(
-            encoded[i].tokens, context, model.log_odds(encoded[i]), state.shapes, state.pairs
-        )
+        odds = model.log_odds(encoded[i])
+        ranked = decode(encoded[i], odds, state.shapes, state.pairs, state.spans)
         for f, best in enumerate(ranked):
             if not best.candidates or not (targets[i].spans[f] or targets[i].absent[f]):
                 continue
             right = is_right(encoded[i], best.candidates[0].tokens, targets[i], f)
             if right or targets[i].spans[f]:
-                found.append(Outcome(f, best.score, margin_of(best), right))
+                found.append(Outcome(f, best.certainty, margin_of(best), right))
     return found

@@ -24,7 +24,7 @@ from ml_backend.extraction.token_model import TokenModel
 if TYPE_CHECKING:
     from ml_backend.extraction.learning import Lessons, State
 
-MOST_MASKED = 60
+FEWEST_MASKED, MOST_MASKED = 24, 80
 
 
 def without_words(page: PageLike, gone: frozenset[str]) -> PageLike:
@@ -72,7 +72,8 @@ def masked_outcomes(
     cases = [
         (i, f) for i in sorted(held) for f in range(len(lessons.fields)) if targets[i].spans[f]
     ]
-    order = np.random.default_rng(seed + 13).permutation(len(cases))[:MOST_MASKED]
+    count = min(max(len(held), FEWEST_MASKED), MOST_MASKED)
+    order = np.random.default_rng(seed + 13).permutation(len(cases))[:count]
     found = []
     for at in order.tolist():
         i, f = cases[at]
@@ -85,7 +86,7 @@ def masked_outcomes(
         if blank.context is None:
             continue
         e = encode(blank, lessons.reference, i, lessons.hints(blank))
-        best = decode(e.tokens, blank.context, held[i].log_odds(e), state.shapes, state.pairs)[f]
+        best = decode(e, held[i].log_odds(e), state.shapes, state.pairs, state.spans)[f]
         if best.candidates:
-            found.append(Outcome(f, best.score, margin_of(best), False, masked=True))
+            found.append(Outcome(f, best.certainty, margin_of(best), False, masked=True))
     return found

@@ -17,13 +17,15 @@ from ml_backend.extraction.decoding import Pair, Ranked, Shape, decode
 from ml_backend.extraction.document import Floats, Ints
 from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.lexicon import SHARED
+from ml_backend.extraction.spans import SpanModel
 from ml_backend.extraction.targets import NO, UNKNOWN, YES, Target, mark_copies, rows_to_learn
 from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
 
 SCHEDULE = (0.8, 0.6, 0.4, 0.3)
-WORDS_NEED = 0.8
+WORDS_NEED = 0.5
 WEIGHT = 0.5
 NEGATIVES = 0.08
+TELLING = 0.15
 VOTE = 0.5
 VOTE_SIMILARITY = 0.45
 REVIEWED_VOTES = 3.0
@@ -84,12 +86,13 @@ class Lesson:
     unreviewed: Sequence[Encoded]
     shapes: Sequence[Shape]
     pairs: Sequence[Pair]
+    spans: SpanModel
     reference: Reference
     seed: int
 
 
 def self_train(
-    model: TokenModel, lesson: Lesson, fit: Callable[[list[Rows]], TokenModel]
+    model: TokenModel, lesson: Lesson, fit: Callable[[list[Rows], TokenModel], TokenModel]
 ) -> tuple[TokenModel, list[Rows]]:
     """The model after the whole schedule, and the weak rows of the last round."""
     fields = len(lesson.shapes)
@@ -123,16 +126,14 @@ def self_train(
             ranked = _decoded(e, o, lesson, shift)
             target = _weak_target(e, ranked, threshold, lesson.shapes)
             if (target.state == YES).any():
-                chosen = rows_to_learn(e.tokens, target, NEGATIVES, rng)
+                chosen = rows_to_learn(e.tokens, target, NEGATIVES, TELLING, rng)
                 weak.append(take_rows(e, target.state, chosen, WEIGHT))
-        model = fit(weak)
+        model = fit(weak, model)
     return model, weak
 
 
 def _decoded(e: Encoded, odds: Floats, lesson: Lesson, shift: Floats | None) -> list[Ranked]:
-    if e.sheet.context is None:
-        return [Ranked() for _ in lesson.shapes]
-    return decode(e.tokens, e.sheet.context, odds, lesson.shapes, lesson.pairs, shift)
+    return decode(e, odds, lesson.shapes, lesson.pairs, lesson.spans, shift)
 
 
 def _votes(
@@ -165,7 +166,7 @@ def _weak_target(
     spans: list[tuple[Ints, ...]] = []
     for f, (found, shape) in enumerate(zip(ranked, shapes, strict=True)):
         needed = threshold if shape.single else max(threshold, WORDS_NEED)
-        if not found.candidates or found.score < needed:
+        if not found.candidates or found.certainty < needed:
             spans.append(())
             continue
         span = np.asarray(found.candidates[0].tokens, dtype=np.intp)

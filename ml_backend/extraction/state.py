@@ -18,6 +18,7 @@ from ml_backend.extraction.decoding import Pair, Shape
 from ml_backend.extraction.delegates import delegate_from
 from ml_backend.extraction.fields import spec_from_dict, spec_to_dict
 from ml_backend.extraction.learning import State
+from ml_backend.extraction.spans import SpanModel
 from ml_backend.extraction.token_model import make_model
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def to_plain(extractor: FieldExtractor) -> dict[str, Any]:
             "learnt": list(state.learnt),
             "empty_boxes": state.empty_boxes,
         }
+        plain["span_weights"] = state.spans.weights
+        header["span_lengths"] = [lengths.tolist() for lengths in state.spans.lengths]
+        header["span_values"] = [[str(v) for v in sorted(known)] for known in state.spans.known]
         header["pages"] = [extractor.head_, extractor.tail_]
         header["day_first"] = extractor.day_first_
         plain["words"] = state.reference.words
@@ -93,6 +97,11 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
         shapes=tuple(Shape(**shape) for shape in stored["shapes"]),
         pairs=tuple(
             Pair(**{**pair, "offsets": tuple(pair["offsets"])}) for pair in stored["pairs"]
+        ),
+        spans=SpanModel(
+            np.asarray(plain["span_weights"]),
+            tuple(np.asarray(lengths) for lengths in header["span_lengths"]),
+            tuple(frozenset(int(v) for v in known) for known in header["span_values"]),
         ),
         calibration=Calibration(**{**calibration, "bias": tuple(calibration["bias"])}),
         learnt=tuple(stored["learnt"]),

@@ -64,10 +64,16 @@ def target_of(tokens: Tokens, labels: Labels, fields: Sequence[FieldSpec]) -> Ta
     return Target(state, tuple(spans), tuple(absent), empty)
 
 
+def squeezed_of(tokens: Tokens) -> NDArray[np.uint64]:
+    """Per token, the hash of its letters and digits: equal for two copies of a word."""
+    hashes: NDArray[np.uint64] = SHARED.columns()[0][tokens.lexeme, 4]
+    return hashes
+
+
 def mark_copies(tokens: Tokens, chosen: Ints, state: NDArray[np.int8]) -> None:
     """Mark the other places where the same text stands."""
     length = len(chosen)
-    squeezed = SHARED.columns()[0][tokens.lexeme, 4]
+    squeezed = squeezed_of(tokens)
     first = int(chosen[0])
     run = squeezed[chosen]
     starts = np.flatnonzero(squeezed == run[0])
@@ -103,12 +109,14 @@ def _same_value(tokens: Tokens, chosen: Ints, state: NDArray[np.int8]) -> None:
     state[alike & (state == NO)] = UNKNOWN
 
 
-def rows_to_learn(tokens: Tokens, target: Target, share: float, rng: np.random.Generator) -> Ints:
-    """Tokens worth a row: positives and their borders, tokens that look like values, and a random
-    `share` of the rest."""
+def rows_to_learn(
+    tokens: Tokens, target: Target, share: float, telling: float, rng: np.random.Generator
+) -> Ints:
+    """Tokens worth a row: positives and their borders, and a random part of the rest: `telling` of
+    the tokens that look like values, `share` of the others."""
     n = len(tokens)
-    keep = rng.random(n) < share
-    keep |= np.isin(tokens.kind, TELLING_KINDS)
+    wanted = np.where(np.isin(tokens.kind, TELLING_KINDS), telling, share)
+    keep = rng.random(n) < wanted
     positive = np.flatnonzero((target.state == YES).any(axis=1))
     for shift in range(-BORDER, BORDER + 1):
         near = positive + shift

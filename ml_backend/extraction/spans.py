@@ -1,0 +1,248 @@
+"""Where a value of several words begins and ends.
+
+The token model says which words look like the value; a cut is decided between whole candidates: what
+stands inside, what its first and last words are like, whether print or a gap borders it, how long
+values are, and whether the same words are printed elsewhere with other neighbours. The weights start
+from sensible ones and move as far as the reviewed documents ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_backend.extraction.document import Floats, Ints
+from ml_backend.extraction.encoding import Encoded
+from ml_backend.extraction.lexicon import SHARED, Kind
+
+Bools = NDArray[np.bool_]
+
+STRENGTH = 2.0
+FIELD_STRENGTH = 8.0
+FEWEST = 12
+"""Cases of one field from which it has weights of its own."""
+
+# What a candidate is judged by, with the weight it has before anything was learnt. Inside: summed
+# over its words; first and last: of the word at the edge, or of its neighbour outside.
+PRIOR = {
+    "odds": 0.6,
+    "words": 2.3,
+    "print inside": -0.5,
+    "gap inside": -1.0,
+    "line break inside": -0.5,
+    "colon inside": -1.0,
+    "first: opens a run": 1.0,
+    "first: after print": 0.5,
+    "first: after a colon": 0.5,
+    "first: in lower case": -0.5,
+    "first: no letter or digit": -1.0,
+    "last: closes a run": 1.0,
+    "last: before print": 0.5,
+    "last: in lower case": -1.0,
+    "last: no letter or digit": -0.7,
+    "last: ends with a comma or dash": -0.7,
+    "last: ends with a colon": -1.0,
+    "usual length": 0.5,
+    "a copy ends here": 0.5,
+    "a copy begins here": 0.5,
+    "known value": 1.0,
+}
+INSIDE, FIRST, LAST = 6, 5, 6
+MOST_COPIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Of each token of a document: its part in the sums inside, as a first and as a last word."""
+
+    inside: Floats  # (n, INSIDE - 1), all but the odds
+    first: Floats  # (n, FIRST)
+    last: Floats  # (n, LAST)
+    squeezed: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanModel:
+    """`weights` (fields, features) in the order of PRIOR; `lengths[field]` the log share of values
+    of 1, 2, … words; `known[field]` hashes of values seen."""
+
+    weights: Floats
+    lengths: tuple[Floats, ...]
+    known: tuple[frozenset[int], ...]
+
+
+def marks_of(encoded: Encoded) -> Marks:
+    tokens = encoded.tokens
+    n = len(tokens)
+    hashes, small, _ = SHARED.columns()
+    colon = small[tokens.lexeme, 2] == 1
+    template = np.zeros(n, dtype=bool) if encoded.known is None else encoded.known.template
+    lower, blank = tokens.kind == Kind.LOWER, small[tokens.lexeme, 3] == 0
+    opens = np.concatenate(([True], tokens.segment[1:] != tokens.segment[:-1]))
+    closes = np.concatenate((opens[1:], [True]))
+    line_opens = np.concatenate(([True], tokens.line[1:] != tokens.line[:-1]))
+    line_closes = np.concatenate((line_opens[1:], [True]))
+    before = np.concatenate(([False], template[:-1])) & ~line_opens
+    after = np.concatenate((template[1:], [False])) & ~line_closes
+    after_colon = np.concatenate(([False], colon[:-1])) & ~line_opens
+    open_end = np.fromiter((text[-1:] in ",-–/&" for text in tokens.texts), bool, n)
+    inside = (np.ones(n), template, opens & ~line_opens, line_opens, colon)
+    first = (opens, before, after_colon, lower, blank)
+    last = (closes, after, lower, blank, open_end, colon)
+    return Marks(
+        np.stack([np.asarray(c, dtype=np.float64) for c in inside], axis=1),
+        np.stack([np.asarray(c, dtype=np.float64) for c in first], axis=1),
+        np.stack([np.asarray(c, dtype=np.float64) for c in last], axis=1),
+        hashes[tokens.lexeme, 4],
+    )
+
+
+def value_hash(squeezed: NDArray[np.uint64]) -> int:
+    value = 0
+    for word in squeezed.tolist():
+        value = (value * 0x9E3779B97F4A7C15 + word + 1) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Candidates through one token: `first` and `last` are places in the chain, `features` rows."""
+
+    first: Ints
+    last: Ints
+    features: Floats
+
+
+def choices(
+    marks: Marks,
+    odds: Floats,
+    chain: Ints,
+    at: int,
+    longest: int,
+    lengths: Floats,
+    known: frozenset[int],
+) -> Choices:
+    """Every run of the chain through place `at` of at most `longest` words."""
+    low, high = max(0, at - longest + 1), min(len(chain), at + longest)
+    first, last = np.meshgrid(np.arange(low, at + 1), np.arange(at, high), indexing="ij")
+    fits = last - first < longest
+    first, last = first[fits], last[fits]
+    inner = np.concatenate((np.clip(odds[chain], -8, 8)[:, None], marks.inside[chain]), axis=1)
+    sums = np.concatenate((np.zeros((1, INSIDE)), np.cumsum(inner, axis=0)))
+    inside = sums[last + 1] - sums[first]
+    # What a word does at the edge is said there: breaks before the first, a colon after the last.
+    inside[:, 3:5] -= inner[first, 3:5]
+    inside[:, 5] -= inner[last, 5]
+    count = last - first
+    usual = lengths[np.minimum(count, len(lengths) - 1)]
+    ends, begins = _copies(marks.squeezed, chain, first, last)
+    words = marks.squeezed[chain]
+    seen: Floats = np.asarray(
+        [
+            bool(known) and value_hash(words[a : b + 1]) in known
+            for a, b in zip(first.tolist(), last.tolist(), strict=True)
+        ],
+        dtype=np.float64,
+    )
+    features = np.concatenate(
+        (
+            inside,
+            marks.first[chain[first]],
+            marks.last[chain[last]],
+            np.stack((usual, ends, begins, seen), axis=1),
+        ),
+        axis=1,
+    )
+    return Choices(first, last, features)
+
+
+def _copies(
+    squeezed: NDArray[np.uint64], chain: Ints, first: Ints, last: Ints
+) -> tuple[Floats, Floats]:
+    """Whether another copy of the span goes on differently after it, and differs before it."""
+    n = len(squeezed)
+    ends, begins = np.zeros(len(first)), np.zeros(len(first))
+    for a in np.unique(first).tolist():
+        start = int(chain[a])
+        mine = np.flatnonzero(first == a)
+        length = last[mine] - a + 1
+        straight = np.cumsum(np.diff(chain[a : int(last[mine].max()) + 1], prepend=start - 1) != 1)
+        places = np.flatnonzero(squeezed == squeezed[start])
+        for p in places[places != start][:MOST_COPIES].tolist():
+            most = min(int(length.max()), n - p, n - start)
+            same = squeezed[p : p + most] == squeezed[start : start + most]
+            run = most if same.all() else int(np.argmin(same))
+            covered = (length <= run) & (straight[length - 1] == 0)
+            ends[mine[covered & (length == run)]] = 1.0
+            if p == 0 or start == 0 or squeezed[p - 1] != squeezed[start - 1]:
+                begins[mine[covered]] = 1.0
+    return ends, begins
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A reviewed value among the candidates through its likeliest word."""
+
+    field: int
+    features: Floats
+    right: int
+
+
+def untaught(fields: int, lengths: Sequence[Floats], known: Sequence[frozenset[int]]) -> SpanModel:
+    prior = np.asarray(list(PRIOR.values()))
+    return SpanModel(np.tile(prior, (fields, 1)), tuple(lengths), tuple(known))
+
+
+def teach(model: SpanModel, cases: Sequence[Case]) -> SpanModel:
+    """Weights from cases of models that had not seen the documents: shared, then each field's own."""
+    if not cases:
+        return model
+    prior = np.asarray(list(PRIOR.values()))
+    shared = _fit(cases, prior, STRENGTH)
+    weights = np.tile(shared, (len(model.weights), 1))
+    for f in range(len(weights)):
+        own = [case for case in cases if case.field == f]
+        if len(own) >= FEWEST:
+            weights[f] = _fit(own, shared, FIELD_STRENGTH)
+    return SpanModel(weights, model.lengths, model.known)
+
+
+def _fit(cases: Sequence[Case], prior: Floats, strength: float) -> Floats:
+    """Conditional logit by Newton's method, drawn to `prior`."""
+    w = prior.copy()
+    k = len(w)
+    for _ in range(25):
+        gradient, hessian = strength * (w - prior), strength * np.eye(k)
+        for case in cases:
+            p = chances(case.features, w)
+            mean = p @ case.features
+            gradient += mean - case.features[case.right]
+            centred = case.features - mean
+            hessian += (centred * p[:, None]).T @ centred
+        step = np.linalg.solve(hessian, gradient)
+        w = w - np.clip(step, -2.0, 2.0)
+        if float(np.abs(step).max()) < 1e-4:
+            break
+    return w
+
+
+def chances(features: Floats, weights: Floats) -> Floats:
+    scores = features @ weights
+    p = np.exp(scores - scores.max())
+    result: Floats = p / p.sum()
+    return result
+
+
+def length_shares(lengths: Sequence[int], longest: int) -> Floats:
+    """Log share of values of 1..longest words, smoothed to the neighbours."""
+    counts = np.full(max(longest, 1), 0.3)
+    for length in lengths:
+        for near, part in ((-2, 0.1), (-1, 0.3), (0, 1.0), (1, 0.3), (2, 0.1)):
+            place = length - 1 + near
+            if 0 <= place < len(counts):
+                counts[place] += part
+    shares: Floats = np.log(counts / counts.sum())
+    return shares

@@ -6,6 +6,7 @@ Prints one line per seed and ends with 1 if any of them left a fault.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 import click
@@ -20,6 +21,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=45.0, help="how long the trouble lasts")
     parser.add_argument("--people", type=int, default=4)
     given = parser.parse_args()
+    # Whoever ends this run ends the whole stack with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     first, _, last = given.seeds.partition("-")
     failed = 0
     with running_stack() as stack:

@@ -1,7 +1,6 @@
 """Label Studio's HTTP API as both services use it.
 
-The project's SDK is used where it serves, for setting a project up (``LabelStudio.sdk``). The mirror and the
-pipeline talk HTTP directly: importing the SDK costs seconds and over 100 MB in every process, and it offers
+Plain HTTP, not the project's SDK: importing that costs seconds and over 100 MB in every process, and it offers
 neither the incremental query nor bounded bodies.
 
 A token is either a legacy one (``Authorization: Token``) or a personal access token, a JWT that is exchanged
@@ -11,7 +10,6 @@ for an access token of five minutes.
 from __future__ import annotations
 
 import base64
-import functools
 import json
 import threading
 import time
@@ -90,13 +88,6 @@ class LabelStudio:
     def __repr__(self) -> str:
         return f"LabelStudio({self.url!r})"
 
-    @functools.cached_property
-    def sdk(self) -> Any:
-        """The SDK's client; importing it takes seconds, so only commands that set things up ask for it."""
-        from label_studio_sdk.client import LabelStudio as Sdk
-
-        return Sdk(base_url=self.url, api_key=self._api_key)
-
     # People and versions
 
     def whoami(self) -> dict[str, Any]:
@@ -142,9 +133,18 @@ class LabelStudio:
     def update_project(self, project: int, values: Mapping[str, Any]) -> dict[str, Any]:
         return self._object("PATCH", f"/api/projects/{project}/", body=dict(values))
 
-    def set_model_version(self, project: int, name: str) -> None:
-        """Which model version's predictions Label Studio shows and orders tasks by."""
-        self.update_project(project, {"model_version": name})
+    def set_model_version(self, project: int, name: str) -> bool:
+        """Which model version's predictions Label Studio orders tasks by.
+
+        False: it holds no prediction of this version yet, and refuses a version it has never seen.
+        """
+        try:
+            self.update_project(project, {"model_version": name})
+        except LabelStudioError as error:
+            if error.status != 400:
+                raise
+            return False
+        return True
 
     # Tasks
 

@@ -570,3 +570,15 @@ def test_a_model_that_fails_on_a_document_says_so_on_its_job(
     assert live.name in job.error
     assert "ZeroDivisionError" in job.error
     assert registry.live_model(session, project.id).id == live.id
+
+
+def test_a_version_label_studio_has_never_seen_is_no_failure(
+    with_fake, fake, session, project, published
+):
+    """Every task is reviewed: none gets a prediction, and Label Studio refuses a version without any."""
+    for seed, version in enumerate(published, start=1):
+        world.review(session, version, form(seed).labels)
+    ask_to_refresh(with_fake, project, next_model(session, project))
+    fake.fail("PATCH", "/api/projects/12", 400)
+    work(with_fake)
+    assert job_of(session, "refresh_predictions").state is JobState.DONE

@@ -120,7 +120,7 @@ def _prepare(services: Services, run_id: UUID, take_over: bool) -> _Plan | None:
         self_train = bool(run.parameters.get("self_train", False))
         parameters = {"self_train": self_train, "pool": [str(version) for version in pool]}
         registry.bind_dataset(session, run_id, dataset.id, parameters)
-        live = ensure_live(session, project.id, by="worker")
+        live = ensure_live(session, project.id)
         specs = specs_of(session, project.id)
         live_specs = specs_of(session, project.id, live.schema_version)
     with services.sessions.begin() as session:

@@ -518,7 +518,7 @@ def test_a_self_trained_model_follows_and_must_pass_the_same_gate(
     live = registry.live_model(session, project.id)
     assert live.id == model_of(session, followed if followed.gate_passed else plain).id
     moves = session.scalars(select(ModelAlias.recorded_by).order_by(ModelAlias.id))
-    assert set(moves) == {"worker", "gate"}
+    assert set(moves) == {"provisioning", "gate"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -5,8 +5,12 @@ CPU time of this process, the two readers taking turns on every file, the median
 
 from __future__ import annotations
 
+import argparse
 import gc
 import io
+import itertools
+import json
+import logging
 import statistics
 import sys
 import time
@@ -16,13 +20,20 @@ from pathlib import Path
 
 import numpy as np
 import pdfplumber
+import pypdfium2 as pdfium2
 import pypdfium2.raw as raw
+from pdfminer.pdfparser import PDFSyntaxError
+from pdfplumber.utils.exceptions import PdfminerException
 
 from db.words import WordSource, make_page, pack, snap, unpack
-from ml_backend.reading.limits import Limits
+from ml_backend.reading import frames, guard
+from ml_backend.reading.errors import DocumentError
+from ml_backend.reading.frames import Request
+from ml_backend.reading.limits import MIB, Limits
 from ml_backend.reading.page_image import DPI, dots_for, encode
 from ml_backend.reading.page_objects import image_cover
-from ml_backend.reading.pdf_pages import PdfPages
+from ml_backend.reading.pdf_pages import PdfPages, PdfRefused
+from ml_backend.reading.reader import read_file
 from ml_backend.reading.word_table import from_text_layer, on_page
 
 CORPUS = Path(__file__).parents[2] / "shared" / "pdf" / "corpus"
@@ -89,15 +100,23 @@ class Timed:
     seconds: dict[str, float]
 
 
+def first_look(data: bytes) -> dict[str, list[int]] | None:
+    """What every reader counts; None for a file that one of them refuses: it cannot be compared."""
+    try:
+        return {name: read(data) for name, read in READERS.items()}
+    except (PdfRefused, DocumentError, PdfminerException, PDFSyntaxError, TypeError, ValueError):
+        return None
+
+
 def measure(paths: list[Path], repeats: int) -> list[Timed]:
     timed = []
     for path in paths:
         data = path.read_bytes()
-        try:
-            counts = {name: read(data) for name, read in READERS.items()}
-        except Exception:  # noqa: BLE001  a file that one of them refuses cannot be compared
-            continue
-        if min(sum(counts["fieldloop"]), sum(counts["pdfplumber"])) < FEWEST_WORDS:
+        counts = first_look(data)
+        if (
+            counts is None
+            or min(sum(counts["fieldloop"]), sum(counts["pdfplumber"])) < FEWEST_WORDS
+        ):
             continue
         times: dict[str, list[float]] = {name: [] for name in READERS}
         for _ in range(repeats):
@@ -132,10 +151,7 @@ def image_rows(paths: list[Path]) -> Iterator[str]:
     """Page pictures at 150 dpi, up to two pages of each file."""
     took: dict[str, list[tuple[float, float, float]]] = {"image/png": [], "image/jpeg": []}
     for path in paths:
-        try:
-            pdf = PdfPages(path.read_bytes())
-        except Exception:  # noqa: BLE001  broken files are part of the corpus
-            continue
+        pdf = PdfPages(path.read_bytes())
         for number in range(min(len(pdf), 2)):
             with pdf.page(number) as page:
                 if page is None:
@@ -182,7 +198,14 @@ def snap_row() -> str:
 
 def load_row(paths: list[Path]) -> str:
     """Ten dense pages, from their stored bytes to every word and array in hand."""
-    pages = _ten_pages(paths)
+    pages = []
+    for path in paths:
+        for page in read_file(path, pictures=False).pages:
+            pages.append(page)
+            if len(pages) == 10:
+                break
+        if len(pages) == 10:
+            break
     data = pack(pages)
     times = []
     for _ in range(200):
@@ -194,3 +217,59 @@ def load_row(paths: list[Path]) -> str:
         f"| load 10 stored pages ({words} words, {len(data) / 1024:.0f} KiB) "
         f"| {1000 * statistics.median(times):.2f} ms | ≤ 1 ms |"
     )
+
+
+def thousand_pages(paths: list[Path]) -> bytes:
+    """A document of 1,000 pages: those of dense files, over and over, each page an object of its own."""
+    document = pdfium2.PdfDocument.new()
+    for path in itertools.cycle(paths):
+        with pdfium2.PdfDocument(path) as source:
+            count = min(len(source), 1000 - len(document))
+            document.import_pages(source, list(range(count)))
+        if len(document) == 1000:
+            break
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
+def memory_rows(data: bytes) -> Iterator[str]:
+    for pictures in (False, True):
+        limits = Limits(file_bytes=1 << 30)
+        request = Request("application/pdf", "eng", limits, pictures)
+        pages = 0
+        ended: dict[str, float] = {}
+        for kind, payload in guard.converse(request, data):
+            pages += kind == frames.PAGE
+            if kind == frames.ENDED:
+                ended = json.loads(payload)
+        yield (
+            f"| {pages} pages ({len(data) / MIB:.0f} MB) {'with' if pictures else 'without'} pictures, "
+            f"{ended['cpu_seconds']:.0f} s of CPU | {ended['peak_kib'] / 1024:.0f} MB | ≤ 120 MB |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="a folder of PDF files")
+    arguments = parser.parse_args()
+    paths = sorted(arguments.corpus.rglob("*.pdf"))
+    if not paths:
+        sys.exit(f"{arguments.corpus} holds no PDF file; name another folder with --corpus.")
+    logging.disable(logging.CRITICAL)
+    timed = measure(paths, arguments.repeats)
+    print("\n".join(speed_rows(timed)))
+    print()
+    print("\n".join(image_rows([file.path for file in timed])))
+    print()
+    dense = [file.path for file in sorted(timed, key=lambda file: -file.words / file.pages)]
+    print("| what | measured | target |")
+    print("|---|---|---|")
+    print(snap_row())
+    print(load_row(dense))
+    print("\n".join(memory_rows(thousand_pages(dense[:12]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -76,7 +76,7 @@ def _keep(channel: socket.socket) -> None:
     late = _pass_on(ours, channel, request)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+    _, status, used = os.wait4(pid, 0)
     with contextlib.suppress(frames.Closed):
         frames.send_json(
             channel,
@@ -85,6 +85,8 @@ def _keep(channel: socket.socket) -> None:
                 "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
                 "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0,
                 "late": late,
+                "peak_kib": used.ru_maxrss // (1 if sys.platform == "linux" else 1024),
+                "cpu_seconds": used.ru_utime + used.ru_stime,
             },
         )
 

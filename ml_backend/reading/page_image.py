@@ -14,6 +14,7 @@ from db.words import INK_CELL
 
 DPI = 150
 PALETTE = 32
+GREYS = 16
 JPEG_QUALITY = 80
 _DARK = 128
 _CONTRAST = 12
@@ -44,10 +45,32 @@ def encode(page: int, picture: Image.Image, *, photo: bool) -> PageImage:
         picture.save(out, "JPEG", quality=JPEG_QUALITY)
         media_type = "image/jpeg"
     else:
-        reduced = picture.quantize(PALETTE, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        reduced.save(out, "PNG", compress_level=6)
+        grey = _only_grey(picture)
+        if grey is not None:
+            _in_greys(grey).save(out, "PNG", compress_level=6, bits=4)
+        else:
+            reduced = picture.quantize(PALETTE, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            reduced.save(out, "PNG", compress_level=6)
         media_type = "image/png"
     return PageImage(page, out.getvalue(), media_type, picture.width, picture.height)
+
+
+def _only_grey(picture: Image.Image) -> Image.Image | None:
+    """The picture as grey values, if it has no colour at all: most pages, at half the cost."""
+    if picture.mode == "L":
+        return picture
+    red, green, blue = picture.split()
+    first = red.tobytes()
+    return red if first == green.tobytes() and first == blue.tobytes() else None
+
+
+def _in_greys(grey: Image.Image) -> Image.Image:
+    """The picture in a palette of GREYS even steps."""
+    step = 255 / (GREYS - 1)
+    numbers = grey.point([round(value / step) for value in range(256)])
+    reduced = Image.frombytes("P", grey.size, numbers.tobytes())
+    reduced.putpalette([round(number * step) for number in range(GREYS) for _ in range(3)])
+    return reduced
 
 
 def blank(page: int, width: float, height: float, max_pixels: int) -> PageImage:

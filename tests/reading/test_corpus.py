@@ -30,6 +30,7 @@ def _without_ocr(tmp_path_factory: pytest.TempPathFactory):
     os.environ["PATH"] = path
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not FILES, reason=f"no odd PDFs are tested: {CORPUS} is not there")
 def test_every_file_ends_in_words_or_in_one_clear_error():
     with ThreadPoolExecutor(2) as pool:

@@ -150,6 +150,14 @@ def test_pictures_of_pages(photo, kind):
         assert again.convert("RGB").getpixel((200, 100)) == (255, 255, 255)
 
 
+def test_a_page_without_colour_is_stored_in_greys():
+    image = encode(0, drawing().convert("RGB"), photo=False)
+    with Image.open(io.BytesIO(image.data)) as again:
+        assert len(again.getpalette() or []) <= 16 * 3
+        assert again.convert("L").getpixel((150, 125)) == 0
+        assert again.convert("L").getpixel((10, 10)) == 255
+
+
 def test_a_page_survives_its_way_out_of_the_reading_process():
     page = PageRead(
         words=page_words(

@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev up down status doctor demo lint test test-fast bench bench-mirror chaos lock clean
+.PHONY: help install install-dev up down status doctor demo lint test test-fast bench bench-extract bench-mirror chaos lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ chaos: install-dev ## the real stack under a crowd and trouble: make chaos SEED=
 bench-mirror: install-dev ## the mirror and its queries against their targets
 	$(BIN)/python -m bench.mirror
 	$(BIN)/python -m bench.mirror_queries
+
+bench-extract: install-dev ## extraction on the labelled forms of the shared data
+	$(BIN)/python -m bench.extract
 
 bench: install-dev ## the figures of docs/benchmarks.md, each with the command that makes it
 	@for file in bench/*.py; do case $$file in */_*) continue;; esac; \

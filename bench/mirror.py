@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -188,9 +187,7 @@ def memory(postgres: str, queue: str, many: int) -> Iterator[Figure]:
             _studio(tasks=tasks, annotated=True) as studio,
             _mirror(postgres, queue, studio.url, TOKEN, 1) as (services, _),
         ):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
             sizes.append(_peak_of_once(services, queue, studio.url))
-            assert before >= 0
     grown = sizes[1] - sizes[0]
     yield Figure(
         f"memory of sync at {few:,} and at {many:,} tasks",
@@ -202,10 +199,11 @@ def memory(postgres: str, queue: str, many: int) -> Iterator[Figure]:
 
 def _peak_of_once(services: Services, queue: str, url: str) -> float:
     """Megabytes; measured by the child about itself."""
+    # VmHWM, not ru_maxrss: the latter begins with what the parent had when it forked.
     program = (
-        "import resource, sys; from fieldloop.cli import main\n"
+        "import sys; from fieldloop.cli import main\n"
         "try: main(['sync', 'once'], standalone_mode=False)\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+        "finally: print([line for line in open('/proc/self/status') if 'VmHWM' in line][0].split()[1], file=sys.stderr)"
     )
     environ = {
         **os.environ,

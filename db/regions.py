@@ -68,14 +68,21 @@ def to_points(value: dict[str, Any], page: PageSize) -> Box:
     A rotated rectangle becomes the upright box around it; Label Studio turns it clockwise by
     ``rotation`` degrees about its top left corner. Raises ValueError for what is not a finite number.
     """
-    numbers = [_finite(value.get(name)) for name in ("x", "y", "width", "height")]
-    if any(number is None for number in numbers):
+    x, y = _finite(value.get("x")), _finite(value.get("y"))
+    width, height = _finite(value.get("width")), _finite(value.get("height"))
+    if x is None or y is None or width is None or height is None:
         raise ValueError("x, y, width and height must be finite numbers")
-    x, y, width, height = (float(number or 0.0) for number in numbers)
     left, top = x / 100 * page.width, y / 100 * page.height
     across, down = width / 100 * page.width, height / 100 * page.height
     angle = math.radians(_finite(value.get("rotation")) or 0.0)
-    cos, sin = (math.cos(angle), math.sin(angle)) if angle else (1.0, 0.0)
+    if not angle:
+        return (
+            _clip(min(left, left + across), page.width),
+            _clip(min(top, top + down), page.height),
+            _clip(max(left, left + across), page.width),
+            _clip(max(top, top + down), page.height),
+        )
+    cos, sin = math.cos(angle), math.sin(angle)
     corners = [
         (left + dx * cos - dy * sin, top + dx * sin + dy * cos)
         for dx, dy in ((0.0, 0.0), (across, 0.0), (0.0, down), (across, down))

@@ -45,7 +45,7 @@ class AnnotationEvent(Base):
             "task_id",
             "label_studio_id",
             "id",
-            postgresql_include=["recorded_at", "occurred_at", "kind"],
+            postgresql_include=["recorded_at", "occurred_at", "kind", "late"],
         ),
         Index("ix_annotation_events_project_id_recorded_at", "project_id", "recorded_at"),
         {

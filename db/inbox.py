@@ -71,13 +71,14 @@ def project_of(payload: dict[str, Any]) -> int | None:
     return found if isinstance(found, int) and 0 < found < 2**31 else None
 
 
-def pending(session: Session, limit: int) -> list[WebhookDelivery]:
-    """The oldest events that are due, oldest first."""
+def pending(session: Session, limit: int, *, after: int = 0) -> list[WebhookDelivery]:
+    """The oldest events that are due, oldest first; ``after``: only those with higher ids."""
     return list(
         session.scalars(
             select(WebhookDelivery)
             .where(
                 WebhookDelivery.state == DeliveryState.PENDING,
+                WebhookDelivery.id > after,
                 WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
             )
             .order_by(WebhookDelivery.id)

@@ -23,6 +23,13 @@ def cursor(session: Session, project_id: int, name: str) -> dict[str, Any] | Non
     return None if row is None else dict(row.position)
 
 
+def newest_position(session: Session, name: str, key: str) -> str | None:
+    """The highest ``key`` in the positions of this name, over all projects."""
+    return session.scalar(
+        select(func.max(SyncCursor.position[key].astext)).where(SyncCursor.name == name)
+    )
+
+
 def move_cursor(session: Session, project_id: int, name: str, position: Mapping[str, Any]) -> None:
     """Remember how far the pass has come: in the transaction of the rows this covers."""
     values = {"position": dict(position), "moved_at": _now()}

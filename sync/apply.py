@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from db import mirror
 from db.extractions import record_prediction
 from db.json_values import digest
-from db.models import Task
+from db.models import EventSource, Task
 from sync.look import Look, Written
 from sync.origins import Origins
-from sync.reconcile import Circumstances, Recorded, Witness, reconcile
+from sync.reconcile import Circumstances, Entry, Recorded, Witness, reconcile
 from sync.rows import Planned, write
 from sync.states import Snapshot, State
 from sync.values import FieldReader
@@ -50,6 +50,10 @@ class _Application:
     def run(self) -> Written:
         tasks = self._tasks()
         planned = self._plan(tasks)
+        if any(_is_unannounced(entry) for plan in planned for entry in plan.entries):
+            # A webhook is missing among these, so the others are not taken for complete either.
+            self._look.deliveries_lost_at = self._now
+            planned = self._plan(tasks)
         origins = Origins.load(
             self._session,
             dict(tasks.values()),
@@ -285,6 +289,10 @@ class _Application:
         (entry,) = reconcile(known, None, (), circumstances)
         entry = replace(entry, problems=(why,))
         return Planned(known.task_id, known.id, known, snapshot, [entry])
+
+
+def _is_unannounced(entry: Entry) -> bool:
+    return entry.source in {EventSource.SWEEP, EventSource.VERIFY}
 
 
 def _same_task(rows: list[Task], snapshot: Snapshot) -> tuple[Task | None, list[Task]]:

@@ -16,9 +16,10 @@ from db.leader import turn
 from db.models import EventSource
 from db.nudges import nudge
 from sync.deliveries import Reasons, read_delivery, witnesses
-from sync.look import Written
+from sync.look import Look, Written
 from sync.looking import confirm, fetch
 from sync.passes import CHUNK, write
+from sync.reconcile import Witness
 from sync.services import Mirrored, Services
 
 BATCH = 500
@@ -138,17 +139,10 @@ def _apply_together(
             for look in pool.map(
                 lambda chunk: fetch(services, project, chunk, EventSource.SWEEP), _chunks(wanted)
             ):
-                look.witnesses = {
-                    task: witnesses(
-                        reasons.told[task],
-                        look.present[task].annotations if task in look.present else (),
-                        services.people,
-                    )
-                    for task in [*look.present, *look.gone]
-                    if task in reasons.told
-                }
-                look.deleted_tasks = reasons.deleted_tasks
-                look.deleted_annotations = reasons.deleted_annotations
+                arrived = _just_arrived(services, project, deliveries)
+                _tell(services, look, reasons, arrived)
+                look.deleted_tasks = arrived.deleted_tasks | reasons.deleted_tasks
+                look.deleted_annotations = arrived.deleted_annotations | reasons.deleted_annotations
                 look.gone = {number: reasons.told_tasks.get(number) for number in look.gone}
                 looks.append(confirm(services, project, held, look))
         with held.begin() as session:
@@ -162,6 +156,35 @@ def _apply_together(
             for delivery_id, note in reasons.notes.items():
                 inbox.finish(session, [delivery_id], note=note)
         nudge(services.redis, started)
+
+
+def _just_arrived(services: Services, project: Mirrored, deliveries: Sequence[Delivery]) -> Reasons:
+    """What came in while Label Studio was asked: the answer may hold its states, and they were announced.
+
+    These deliveries stay pending and are read in their turn; reading a state twice adds nothing.
+    """
+    reasons = Reasons()
+    last = max(delivery.id for delivery in deliveries)
+    with services.sessions.begin() as session:
+        arrived = [
+            (row.id, row.action, dict(row.payload))
+            for row in inbox.pending(session, CHUNK, after=last)
+            if row.project_label_studio_id == project.label_studio_id
+        ]
+    for number, action, payload in arrived:
+        read_delivery(reasons, number, action, payload)
+    return reasons
+
+
+def _tell(services: Services, look: Look, reasons: Reasons, arrived: Reasons) -> None:
+    """Add the witnesses of the tasks of a look."""
+    found: dict[int, list[Witness]] = {}
+    for task in [*look.present, *look.gone]:
+        told = [*reasons.told.get(task, ()), *arrived.told.get(task, ())]
+        if told:
+            states = look.present[task].annotations if task in look.present else ()
+            found[task] = witnesses(told, states, services.people)
+    look.witnesses = found
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -35,8 +35,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def write(session: Session, project: Mirrored, look: Look) -> tuple[Written, list[UUID]]:
     """Apply a look, and ask for a training where it brought events; the jobs to nudge after the commit."""
-    lost = sync_runs.cursor(session, project.id, DELIVERIES)
-    look.deliveries_lost_at = moment(lost.get("lost_at")) if lost else None
+    # Of any project: all webhooks come through one door.
+    look.deliveries_lost_at = moment(sync_runs.newest_position(session, DELIVERIES, "lost_at"))
     written = apply(session, project.id, look, project.reader)
     if written.lost:
         doubt_deliveries(session, project)

@@ -489,3 +489,40 @@ def test_deliveries_end_as_done(services, project, studio):
     drain(services, [project])
     assert {row.state for row in deliveries(services)} == {DeliveryState.DONE}
     assert [row.seen for row in deliveries(services)] == [2, 2]
+
+
+def test_a_missing_webhook_makes_the_others_of_its_look_doubtful(services, project, studio):
+    (task,) = studio.import_tasks(1, [DATA])
+    once(services, project)
+    studio.outbox.clear()
+    annotation = studio.annotate(task, region("r1"))
+    studio.edit(annotation, result=region("r1", text="lost"))
+    studio.delete_annotation(annotation)
+    created, _, deleted = studio.outbox
+    studio.annotate(task, region("r2"))
+    deliver(services, [created, deleted])
+    drain(services, [project])
+    kinds = [(event.kind, event.gap) for event in events_of(services, annotation)]
+    assert kinds == [("created", False), ("deleted", True)]
+
+
+def test_a_state_whose_webhook_arrives_while_we_ask_was_announced(services, project, studio, proxy):
+    (task,) = studio.import_tasks(1, [DATA])
+    once(services, project)
+    studio.outbox.clear()
+    annotation = studio.annotate(task, region("r1", text="1"))
+    studio.edit(annotation, result=region("r1", text="2"))
+    first, second = studio.outbox
+    deliver(services, [first])
+    waiting = [second]
+
+    def plan(request):
+        if waiting:
+            deliver(services, [waiting.pop()])
+
+    proxy.plan = plan
+    drain(services, [project])
+    assert [(e.source, e.gap) for e in events_of(services, annotation)] == [("webhook", False)] * 2
+    drain(services, [project])
+    assert len(events_of(services)) == 2
+    assert {row.state for row in deliveries(services)} == {DeliveryState.DONE}

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version as installed
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -22,6 +23,8 @@ from ml_backend.extraction.zero_shot import ZeroShotExtractor
 from ml_backend.field_specs import specs_of
 from ml_backend.services import Services
 
+# Asked of what is installed, not of the modules: importing scikit-learn takes longer than Label Studio waits.
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 KEPT = 4
 """Models held in memory at once, across projects."""
 
@@ -83,9 +86,6 @@ def ensure_live(session: Session, project_id: int, *, by: str = "provisioning") 
     live = live_model(session, project_id)
     if live is not None and _serves(live, project):
         return live
-    # Here, not above: it brings scikit-learn, and commands that only ask which model is live need none.
-    from ml_backend.extraction.artifact import versions
-
     version = register_model(
         session,
         project_id,
@@ -94,7 +94,7 @@ def ensure_live(session: Session, project_id: int, *, by: str = "provisioning") 
             kind=ModelKind.ZERO_SHOT,
             schema_version=project.schema_version,
             created_by=by,
-            libraries=versions(),
+            libraries={name: installed(name) for name in _LIBRARIES},
             notes="Reads fields by their labels and types; nothing was learnt yet.",
         ),
     )

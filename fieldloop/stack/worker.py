@@ -132,6 +132,9 @@ def work(settings: Settings, *, grace: float = GRACE_SECONDS) -> None:
             worker = _make(settings, rescuer, grace)
             worker.work(logging_level="WARNING")
         except _Stopped:
+            if worker is not None:  # it may have said that it is there already
+                with suppress(RedisError):
+                    worker.teardown()
             return
         except RedisError as error:
             log.warning("Redis is away: %s", error)

@@ -135,7 +135,9 @@ def test_the_packages_server_speaks_for_the_backend(package: Package, committed:
     foreign = {**world.task_payload(2, None), "project": 12}
     body = {"tasks": [task, foreign], "project": PROJECT, "params": {"context": None}}
     # Before /setup too: the package alone would refuse.
-    first, second = package.ask("POST", "/predict", body).json()["results"]
+    answered = package.ask("POST", "/predict", body)
+    assert answered.status_code == 200, answered.text
+    first, second = answered.json()["results"]
     name = "orders-0-zero-shot"
     assert first["model_version"] == second["model_version"] == name
     assert first["result"]

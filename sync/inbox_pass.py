@@ -177,12 +177,24 @@ def _just_arrived(services: Services, project: Mirrored, deliveries: Sequence[De
 
 
 def _tell(services: Services, look: Look, reasons: Reasons, arrived: Reasons) -> None:
-    """Add the witnesses of the tasks of a look."""
+    """Add the witnesses of the tasks of a look.
+
+    What arrived tells of a time after the look as well; a state later than the one that was fetched has to wait
+    for its turn, or it would be taken for one that came too late.
+    """
     found: dict[int, list[Witness]] = {}
     for task in [*look.present, *look.gone]:
-        told = [*reasons.told.get(task, ()), *arrived.told.get(task, ())]
+        states = look.present[task].annotations if task in look.present else ()
+        fetched = {state.id: state.updated_at for state in states}
+        told = [
+            *reasons.told.get(task, ()),
+            *(
+                one
+                for one in arrived.told.get(task, ())
+                if one.updated_at <= fetched.get(one.id, one.updated_at)
+            ),
+        ]
         if told:
-            states = look.present[task].annotations if task in look.present else ()
             found[task] = witnesses(told, states, services.people)
     look.witnesses = found
 

@@ -31,6 +31,7 @@ from tests.sync.mirroring import (
     standing_tasks,
     truth,
 )
+from tests.sync.proxy import Fault
 
 DATA = {"data": {"pages": ["http://pages/1.png"]}}
 
@@ -526,3 +527,25 @@ def test_a_state_whose_webhook_arrives_while_we_ask_was_announced(services, proj
     drain(services, [project])
     assert len(events_of(services)) == 2
     assert {row.state for row in deliveries(services)} == {DeliveryState.DONE}
+
+
+def test_a_state_made_while_we_ask_waits_for_its_turn(services, project, studio, proxy):
+    (task,) = studio.import_tasks(1, [DATA])
+    once(services, project)
+    studio.outbox.clear()
+    annotation = studio.annotate(task, region("r1", text="1"))
+    deliver(services, studio.outbox)
+
+    def after(body: bytes) -> bytes:
+        """The answer is on its way when the next state is made and told."""
+        if len(studio.outbox) == 1:
+            studio.edit(annotation, result=region("r1", text="2"))
+            deliver(services, studio.outbox[-1:])
+        return body
+
+    proxy.plan = lambda request: Fault(rewrite=after)
+    drain(services, [project])
+    drain(services, [project])
+    found = [(e.kind, e.source, e.gap, e.late) for e in events_of(services, annotation)]
+    assert found == [("created", "webhook", False, False), ("updated", "webhook", False, False)]
+    assert standing(services) == truth(studio)

@@ -104,8 +104,9 @@ def set_up_project(
         if report.change(
             "created the project in Label Studio", "create the project in Label Studio"
         ):
-            made: dict[str, Any] = studio.send("POST", "/api/projects/", {"title": title, **wanted})
-            return made
+            return studio.project(
+                studio.create(lambda sdk: sdk.projects.create(title=title, **wanted))
+            )
         return None
     different = {key: value for key, value in wanted.items() if not _same(row.get(key), value)}
     names = ", ".join(sorted(different))
@@ -155,16 +156,16 @@ def connect_backend(services: Services, project: int, report: Report) -> Backend
     values = {"project": project, "url": url, "title": BACKEND_TITLE, "is_interactive": True}
     try:
         if ours is None:
-            made = studio.send("POST", "/api/ml/", values)
+            number = studio.create(lambda sdk: sdk.ml.create(**values))
         else:
-            made = studio.send("PATCH", f"/api/ml/{ours['id']}", values)
+            number = int(studio.send("PATCH", f"/api/ml/{ours['id']}", values)["id"])
     except Forbidden as error:
         raise _refused(services) from error
     except LabelStudioError as error:
         if error.passing:
             raise
         raise ProvisioningFailed(_why_not_connected(services, project)) from error
-    return Backend(int(made["id"]), before)
+    return Backend(number, before)
 
 
 def _refused(services: Services) -> ProvisioningFailed:
@@ -239,12 +240,10 @@ def set_up_webhook(
         return None
     try:
         if kept is None:
-            kept = studio.send("POST", "/api/webhooks/", {**wanted, "project": project})
-        else:
-            kept = studio.send("PATCH", f"/api/webhooks/{kept['id']}/", wanted)
+            return studio.create(lambda sdk: sdk.webhooks.create(project=project, **wanted))
+        return int(studio.send("PATCH", f"/api/webhooks/{kept['id']}/", wanted)["id"])
     except Forbidden as error:
         raise _refused(services) from error
-    return int(kept["id"])
 
 
 def serve_files(services: Services, project: int, report: Report) -> None:
@@ -272,7 +271,7 @@ def serve_files(services: Services, project: int, report: Report) -> None:
     values = {**wanted, "project": project}
     try:
         if ours is None:
-            studio.send("POST", "/api/storages/localfiles/", values)
+            studio.create(lambda sdk: sdk.import_storage.local.create(**values))
         else:
             studio.send("PATCH", f"/api/storages/localfiles/{ours['id']}/", values)
     except LabelStudioError as error:
@@ -291,7 +290,7 @@ def set_up_view(services: Services, project: int, report: Report) -> None:
         return
     if report.change("added the reviewers' tab", "add the reviewers' tab"):
         hidden = [f"tasks:{column}" for column in _HIDDEN_COLUMNS]
-        view = {
+        view: dict[str, Any] = {
             "title": "Fieldloop",
             "type": "list",
             "target": "tasks",
@@ -299,4 +298,4 @@ def set_up_view(services: Services, project: int, report: Report) -> None:
             "filters": {"conjunction": "and", "items": []},
             "hiddenColumns": {"explore": hidden, "labeling": hidden},
         }
-        studio.send("POST", "/api/dm/views/", {"project": project, "data": view})
+        studio.create(lambda sdk: sdk.views.create(project=project, data=view))

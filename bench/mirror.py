@@ -30,7 +30,7 @@ from db.projects import FieldRow, set_schema
 from db.session import make_engine, make_session_factory
 from fieldloop.commands._field_reader import SchemaReader
 from sync.inbox_pass import drain
-from sync.passes import backfill, catch_up
+from sync.passes import LOOK_BACK, backfill, catch_up
 from sync.services import Mirrored, People, Services, mirrored_projects
 from tests.conftest import new_database
 from tests.label_studio import running_label_studio
@@ -112,13 +112,13 @@ def against_label_studio(postgres: str, queue: str, server: Any, tasks: int) -> 
             for n in range(start, min(start + 250, tasks))
         ]
         client.create_tasks(number, rows)
+    imported = time.monotonic()
     with _mirror(postgres, queue, server.url, server.token, number) as (services, project):
-        pages, alone = 0, 0.0
         started = time.monotonic()
         after, last = 0, False
         while not last:
             page, last = project.source.tasks_after(after)
-            after, pages = int(page[-1]["id"]), pages + 1
+            after = int(page[-1]["id"])
         alone = time.monotonic() - started
         started = time.monotonic()
         written, _ = backfill(services, project, seconds=3600)
@@ -132,6 +132,8 @@ def against_label_studio(postgres: str, queue: str, server: Any, tasks: int) -> 
             share < 0.10,
         )
         ids = [task.id for task in project.source.index_after(0)[0]][:100]
+        # The import is over for longer than the look-back, as in any project at work.
+        time.sleep(max(imported + LOOK_BACK.total_seconds() - time.monotonic(), 0.0))
         with ThreadPoolExecutor(2) as pool:
             list(
                 pool.map(lambda task: client.create_annotation(task, {"result": result(task)}), ids)

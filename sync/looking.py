@@ -118,6 +118,9 @@ def confirm(services: Services, project: Mirrored, turn: Turn, look: Look) -> Lo
                 look.gone.pop(home)
             elif home is not None and home not in look.present:
                 elsewhere.add(home)
+            elif home is not None and home == where[number]:
+                # The list left out what is there: this copy of the task is not complete, the next one may be.
+                look.present.pop(home)
         for chunk in _chunks(sorted(elsewhere)):
             look.present |= snapshots(services, project.source.tasks_by_id(chunk))
     if look.gone or look.gone_annotations:

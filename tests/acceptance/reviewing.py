@@ -30,13 +30,26 @@ def open_task(page: Page, stack: Stack, task: int) -> None:
 
 
 def region_texts(page: Page) -> list[tuple[str, str]]:
-    """Label and text of the regions in view."""
+    """Label and text of the regions in view: the list is long, and only those exist."""
     rows = page.evaluate(
         """[...document.querySelectorAll('.lsf-tree__node')].map(row => [
              row.querySelector('.lsf-outliner-item__title').innerText,
              row.querySelector('.lsf-textarea-tag__input')?.value ?? ''])"""
     )
     return [(label.strip(), text) for label, text in rows]
+
+
+def all_region_texts(page: Page) -> set[tuple[str, str]]:
+    """Label and text of every region, read while scrolling through the list."""
+    found = set(region_texts(page))
+    page.locator(".lsf-tree__node").first.hover()
+    while True:
+        page.mouse.wheel(0, 300)
+        page.wait_for_timeout(300)
+        more = set(region_texts(page))
+        if more <= found:
+            return found
+        found |= more
 
 
 def rows_of(page: Page, label: str) -> Locator:

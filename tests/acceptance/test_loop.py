@@ -60,7 +60,7 @@ def test_once_around(stack: Stack, album: Album) -> None:
     with new_page(album) as page:
         reviewing.open_task(page, stack, task)
         album.take(page, "filled-in-by-the-new-model")
-        shown = reviewing.region_texts(page)
+        shown = reviewing.all_region_texts(page)
     assert ("Total", truth["total"]) in shown
     assert ("Document number", truth["document_number"]) in shown
 

@@ -71,6 +71,9 @@ bench-mirror: install-dev ## the mirror and its queries against their targets
 bench-extract: install-dev ## extraction on the labelled forms of the shared data
 	$(BIN)/python -m bench.extract
 
+bench-read: install-dev ## reading, side by side with pdfplumber
+	$(BIN)/python -m bench.read
+
 bench: install-dev ## the figures of docs/benchmarks.md, each with the command that makes it
 	@for file in bench/*.py; do case $$file in */_*) continue;; esac; \
 	  name=$$(basename $$file .py); echo; echo "== python -m bench.$$name"; \

@@ -117,6 +117,13 @@ def is_convincing(words: OcrWords) -> bool:
     """Were enough letters read, and with enough confidence, for the page to be the right way up?"""
     letters = np.array([sum(map(str.isalnum, text)) for text in words.texts])
     total = letters.sum() if letters.size else 0
+    if not total:
+        return False
+    # Tesseract reads some pages that lie on their side, and well: their words stand higher than wide.
+    long = letters >= 4
+    sides = words.boxes[:, 2:] - words.boxes[:, :2]
+    if long.any() and (sides[long, 1] > sides[long, 0]).mean() > 0.5:
+        return False
     return bool(
         total >= _ENOUGH_LETTERS
         and (words.confidences * letters).sum() >= _ENOUGH_CONFIDENCE * total

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+
+from ml_backend.extraction.anchors import build_reference
+from ml_backend.extraction.encoding import encode, sheet_of
+from ml_backend.extraction.fields import Document
+from ml_backend.extraction.spans import (
+    PRIOR,
+    Case,
+    chances,
+    choices,
+    length_shares,
+    marks_of,
+    teach,
+    untaught,
+    value_hash,
+)
+from tests.extraction.forms import page, placed
+
+NAMES = list(PRIOR)
+
+
+def encoded(*lines: str):
+    words = [w for i, line in enumerate(lines) for w in placed(line, 50, 50 + 30 * i)]
+    sheet = sheet_of(Document("a", (page(words),)), 3, 1, day_first=False)
+    return encode(sheet, build_reference([]), None)
+
+
+def picked(e, start: int, longest: int = 4, known: frozenset[int] = frozenset()) -> str:
+    marks = marks_of(e)
+    chain = np.flatnonzero(e.tokens.segment == e.tokens.segment[start])
+    odds = np.asarray([-4.0 if text.endswith(":") else -1.0 for text in e.tokens.texts])
+    found = choices(
+        marks, odds, chain, int(start - chain[0]), longest, length_shares([2, 2, 3], longest), known
+    )
+    p = chances(found.features, np.asarray(list(PRIOR.values())))
+    best = int(np.argmax(p))
+    return " ".join(e.tokens.texts[i] for i in chain[found.first[best] : found.last[best] + 1])
+
+
+def test_a_name_ends_where_its_run_ends():
+    assert picked(encoded("Client: Elm Street Bakers"), 1) == "Elm Street Bakers"
+
+
+def test_a_copy_with_another_neighbour_shows_the_end():
+    e = encoded("Elm Street Invoice", "Elm Street", "nothing more")
+    marks = marks_of(e)
+    chain = np.arange(3)
+    found = choices(marks, np.zeros(len(e)), chain, 0, 3, length_shares([2], 3), frozenset())
+    ends = found.features[:, NAMES.index("a copy ends here")]
+    assert ends.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_a_known_value_is_recognised():
+    e = encoded("Elm Street Bakers")
+    marks = marks_of(e)
+    known = frozenset([value_hash(marks.squeezed[:2])])
+    found = choices(marks, np.zeros(3), np.arange(3), 0, 3, length_shares([2], 3), known)
+    assert found.features[:, NAMES.index("known value")].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_the_weights_move_to_what_reviewers_do():
+    """Reviewers who leave the closing word out teach that values end before the run does."""
+    e = encoded("Elm Street Bakers Inc")
+    marks, lengths = marks_of(e), length_shares([3, 3, 3], 4)
+    found = choices(marks, np.zeros(4), np.arange(4), 0, 4, lengths, frozenset())
+    model = untaught(1, [lengths], [frozenset()])
+    before = chances(found.features, model.weights[0])
+    taught = teach(model, [Case(0, found.features, 2)] * 15)
+    after = chances(found.features, taught.weights[0])
+    assert int(np.argmax(after)) == 2
+    assert after[2] > before[2]
+    assert teach(model, []) is model

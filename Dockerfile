@@ -2,7 +2,7 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN docker/install.sh /opt/fieldloop
+RUN docker/install.sh /srv/fieldloop
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update \
@@ -10,8 +10,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/fieldloop fieldloop \
  && install --directory --owner fieldloop --mode 700 /var/lib/fieldloop/blobs
-COPY --from=build /opt/fieldloop /opt/fieldloop
-ENV PATH=/opt/fieldloop/bin:$PATH \
+COPY --from=build /srv/fieldloop /srv/fieldloop
+ENV PATH=/srv/fieldloop/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     FIELDLOOP_HOME=/var/lib/fieldloop \
     FIELDLOOP_BIND=0.0.0.0:9090

@@ -1,15 +1,13 @@
-"""Values as a model gives them ⇄ rows of the record."""
+"""Values as a model gives them → rows of the record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from db.extractions import ValueRow, region_id
 from db.json_values import storable
-from db.models import Extraction as StoredExtraction
-from db.models import ExtractionValue
-from ml_backend.extraction.fields import Alternative, Extraction, Span, Value
+from ml_backend.extraction.fields import Extraction, Span
 
 MOST_ALTERNATIVES = 3
 
@@ -42,39 +40,8 @@ def to_rows(extraction: Extraction, model_version: str) -> list[ValueRow]:
     ]
 
 
-def from_rows(
-    document_id: str, extraction: StoredExtraction, rows: Sequence[ExtractionValue]
-) -> Extraction:
-    """The extraction a model gave, from the record."""
-    values = tuple(
-        Value(
-            field=row.field,
-            text=row.text,
-            normalised=row.normalised,
-            problem=row.problem,
-            spans=_read_spans(row.spans),
-            confidence=row.confidence,
-            row=row.row,
-            alternatives=tuple(
-                Alternative(other["text"], _read_spans(other["spans"]), other["confidence"])
-                for other in row.alternatives
-            ),
-            filled=row.filled,
-        )
-        for row in rows
-    )
-    return Extraction(document_id, values, dict(extraction.absent))
-
-
 def _spans(spans: Sequence[Span]) -> list[dict[str, Any]]:
     return [
         {"page": span.page, "box": [round(float(number), 2) for number in span.box]}
         for span in spans
     ]
-
-
-def _read_spans(spans: Sequence[Mapping[str, Any]]) -> tuple[Span, ...]:
-    return tuple(
-        Span(span["page"], (span["box"][0], span["box"][1], span["box"][2], span["box"][3]))
-        for span in spans
-    )

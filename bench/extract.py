@@ -141,7 +141,10 @@ def absent(forms: Forms, seeds: Sequence[int], cache: SheetCache) -> None:
 
 def _masked(forms: Forms, name: str, f: str) -> Document:
     document = forms.documents[name]
-    texts = [*forms.gold[name][f], *(x["text"] for x in forms.labels[name] if x["field"] == f)]
+    texts = [
+        *forms.gold[name][f],
+        *(x["text"] for x in forms.labels.get(name, ()) if x["field"] == f),
+    ]
     words = frozenset(squeeze(word) for text in texts for word in text.split()) - {""}
     whole = words | {squeeze(text) for text in texts}
     return Document(document.id, tuple(without_words(page, whole) for page in document.pages))

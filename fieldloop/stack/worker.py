@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -60,11 +61,17 @@ class _Worker(RqWorker):  # type: ignore[misc]  # RQ's types are not looked into
 
     grace = GRACE_SECONDS
     rescue: Callable[[], object] = staticmethod(lambda: None)
+    stop: Stop
+
+    def subscribe(self) -> None:
+        """Jobs are cancelled in Postgres: RQ's channel for orders would cost a thread and a connection."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         super().heartbeat(timeout, pipeline)
         if pipeline is not None:
             return
+        if self.stop.requested:  # what the signal raised got lost on the way
+            raise StopRequested
         key = worker_registration.WORKERS_BY_QUEUE_KEY % QUEUE
         if self.birth_date and not self.connection.sismember(key, self.key):  # Redis was flushed
             self.connection.hset(self.key, mapping=self.serialize())
@@ -77,6 +84,7 @@ class _Worker(RqWorker):  # type: ignore[misc]  # RQ's types are not looked into
             super().maintain_heartbeats(job, execution)
 
     def handle_warm_shutdown_request(self) -> None:
+        self.stop.requested = True
         log.info("told to stop%s", ", the job that runs may end first" if self.horse_pid else "")
         if self.horse_pid:
             threading.Thread(target=self._cut_short, args=(self.horse_pid,), daemon=True).start()
@@ -118,18 +126,38 @@ class _Stopped(BaseException):
     """A signal came while no worker of RQ's was there to take it."""
 
 
+@dataclass
+class Stop:
+    """Whether a signal asked for the end.
+
+    Its handler raises to end a wait at once. An exception that comes up in a destructor or a weak
+    reference's callback is dropped by Python, so it is also written down here and looked at once a heartbeat.
+    """
+
+    requested: bool = False
+
+    def raise_on_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        self.requested = True
+        raise _Stopped
+
+
 def work(settings: Settings, *, grace: float = GRACE_SECONDS) -> None:
     """Take and run jobs until SIGTERM or SIGINT. Returns only then, whatever Redis and Postgres do."""
     prepare()
     pauses = 0
-    stopped = False
+    stop = Stop()
     rescuer = Rescuer(settings)
-    while not stopped:
+    while True:
         began = time.monotonic()
         worker = None
         try:
-            _raise_on_signals()
-            worker = _make(settings, rescuer, grace)
+            stop.raise_on_signals()
+            worker = _make(settings, rescuer, grace, stop)
             worker.work(logging_level="WARNING")
         except _Stopped:
             if worker is not None:  # it may have said that it is there already
@@ -139,15 +167,14 @@ def work(settings: Settings, *, grace: float = GRACE_SECONDS) -> None:
         except RedisError as error:
             log.warning("Redis is away: %s", error)
         except StopRequested:
-            stopped = True
+            pass
         if worker is not None:
             _wait_for_job(worker)
-            stopped = stopped or worker._shutdown_requested_date is not None
-        if stopped:
+        if stop.requested:
             return
         pauses = 0 if time.monotonic() - began > 60 else pauses + 1
         try:
-            _raise_on_signals()
+            stop.raise_on_signals()
             time.sleep(min(2.0**pauses, _LONGEST_PAUSE) * random.uniform(0.75, 1))  # noqa: S311 - no secret
         except _Stopped:
             return
@@ -164,7 +191,7 @@ def work_off(settings: Settings) -> int:
     while (due := rescuer.due()) and due != last:  # the same again: nobody could claim them
         last = due
         count += rescuer.nudge()
-        _make(settings, rescuer, GRACE_SECONDS).work(burst=True, logging_level="WARNING")
+        _make(settings, rescuer, GRACE_SECONDS, Stop()).work(burst=True, logging_level="WARNING")
     return count
 
 
@@ -205,7 +232,7 @@ def prepare() -> None:
     preload(HANDLERS)
 
 
-def _make(settings: Settings, rescuer: Rescuer, grace: float) -> _Worker:
+def _make(settings: Settings, rescuer: Rescuer, grace: float, stop: Stop) -> _Worker:
     connection = Redis.from_url(settings.redis_url, socket_connect_timeout=2)
     worker = _Worker(
         [queue(connection)],
@@ -217,7 +244,7 @@ def _make(settings: Settings, rescuer: Rescuer, grace: float) -> _Worker:
         job_monitoring_interval=HEARTBEAT_SECONDS,
         log_job_description=False,
     )
-    worker.grace, worker.rescue = grace, rescuer
+    worker.grace, worker.rescue, worker.stop = grace, rescuer, stop
     return worker
 
 
@@ -229,12 +256,3 @@ def _wait_for_job(worker: _Worker) -> None:
         except OSError:
             log.warning("could not wait for process %d", pid)
         worker._horse_pid = 0
-
-
-def _raise_on_signals() -> None:
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        del number, frame
-        raise _Stopped
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)

@@ -172,6 +172,13 @@ def test_an_idle_worker_is_heard_from_and_stops_at_once_with_code_0(work: Work) 
     assert not _workers(work.redis_url)
 
 
+def test_a_stop_that_python_dropped_on_the_way_is_remembered(work: Work) -> None:
+    work.start(-1)
+    assert work.process is not None
+    assert work.process.wait(timeout=60) == 0
+    assert not _workers(work.redis_url)
+
+
 def test_a_flushed_redis_loses_no_job_and_no_worker(standing: Work) -> None:
     job = standing.add("ok", subject="flushed")
     with Redis.from_url(standing.redis_url) as redis:

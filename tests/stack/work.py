@@ -1,5 +1,7 @@
 """A worker with handlers of its own, as a process of its own: ``python work.py [PROCESSES] [GRACE]``.
 
+No processes: what is due is worked off. Fewer: it is told to stop where Python drops what the signal raises.
+
 The job's kind says what it does. Only the handlers are the test's; queue, forks and record are real.
 """
 
@@ -9,11 +11,15 @@ import ctypes
 import logging
 import os
 import resource
+import signal
 import sys
 import time
 import types
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
+
+from rq.exceptions import StopRequested
 
 from db import jobs
 from db.config import Settings
@@ -65,6 +71,13 @@ def _do(kind: str) -> None:
         bytearray(2**30)
 
 
+def _lose_signal(rescuer: worker.Rescuer) -> None:
+    del rescuer
+    worker.Rescuer.__call__ = lambda self: None  # type: ignore[method-assign]  # once
+    with suppress(StopRequested):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 handlers = types.ModuleType(worker.HANDLERS)
 handlers.run, handlers.Again = run, Again  # type: ignore[attr-defined]
 sys.modules[worker.HANDLERS] = handlers
@@ -73,6 +86,9 @@ processes = int(sys.argv[1]) if len(sys.argv) > 1 else 1
 grace = float(sys.argv[2]) if len(sys.argv) > 2 else worker.GRACE_SECONDS
 if processes == 0:
     print(worker.work_off(settings))  # noqa: T201
+elif processes < 0:
+    worker.Rescuer.__call__ = _lose_signal  # type: ignore[method-assign]
+    worker.work(settings, grace=grace)
 elif processes == 1:
     worker.work(settings, grace=grace)
 else:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,10 +30,13 @@ def binaries() -> Path:
 
 
 @contextmanager
-def running_postgres(*, durable: bool = False) -> Iterator[str]:
+def running_postgres(
+    *, durable: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Start a server on a free port in a temporary folder; yields the address of its superuser.
 
-    ``durable``: commits wait for the disk, as in production; for benchmarks.
+    ``durable``: commits wait for the disk, as in production; for benchmarks. ``settings``: of the server, in
+    place of what suits tests.
     """
     folder = Path(tempfile.mkdtemp(prefix="fieldloop-test-postgres-"))
     as_user: dict[str, str | int] = {}
@@ -54,7 +57,7 @@ def running_postgres(*, durable: bool = False) -> Iterator[str]:
             **as_user,
         )
         port = _free_port()
-        settings = {
+        chosen = {
             "listen_addresses": "127.0.0.1",
             "port": port,
             "unix_socket_directories": folder,
@@ -64,8 +67,9 @@ def running_postgres(*, durable: bool = False) -> Iterator[str]:
             "max_connections": 100,
             "shared_buffers": "64MB",
             "autovacuum": "off",
+            **(settings or {}),
         }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in chosen.items() for part in ("-c", f"{name}={value}")]
         log = (folder / "log").open("wb")
         server = subprocess.Popen(
             [binaries() / "postgres", "-D", data, *options],

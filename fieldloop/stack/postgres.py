@@ -28,6 +28,21 @@ PORT_SETTING = "FIELDLOOP_POSTGRES_PORT"
 SUPERUSER = "postgres"
 DATABASE = "fieldloop"
 LABEL_STUDIO_DATABASE = "label_studio"
+# For a small machine with an SSD that Postgres shares with everything else. docker-compose.yml has the same, and
+# so have benchmarks.
+TUNING = {
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "maintenance_work_mem": "128MB",
+    # Dashboards group and join a few hundred thousand rows; below this they would go through files.
+    "work_mem": "32MB",
+    # Pages of an SSD cost the same in any order.
+    "random_page_cost": "1.1",
+    # Compiling a query takes longer than most of ours run.
+    "jit": "off",
+    # The history only grows, and an index alone answers where vacuum has been: after 2 % of new rows, not 20 %.
+    "autovacuum_vacuum_insert_scale_factor": "0.02",
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,7 @@ class LocalPostgres:
             "unix_socket_directories": "",
             "max_connections": 100,
             "log_line_prefix": "%m %a ",
+            **TUNING,
         }
         return [
             Part(

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from db.config import REQUIRED
+from fieldloop.stack.postgres import TUNING
 from tests.conftest import new_database
 
 CHECKOUT = Path(__file__).parents[2]
@@ -45,6 +46,15 @@ def test_the_file_is_what_the_specification_says() -> None:
         text=True,
     )
     assert answer.returncode == 0, answer.stdout
+
+
+def test_postgres_is_tuned_as_the_local_one(compose: dict[str, Any], postgres_url: str) -> None:
+    program, *options = services(compose)["postgres"]["command"]
+    assert program == "postgres"
+    assert options == [f"-c{name}={value}" for name, value in TUNING.items()]
+    with psycopg.connect(postgres_url) as connection:
+        known = {name for (name,) in connection.execute("SELECT name FROM pg_settings")}
+    assert TUNING.keys() <= known
 
 
 def test_whoever_is_waited_for_is_there_and_can_become_what_is_waited_for(

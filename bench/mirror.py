@@ -29,6 +29,7 @@ from db.models import Project
 from db.projects import FieldRow, set_schema
 from db.session import make_engine, make_session_factory
 from fieldloop.commands._field_reader import SchemaReader
+from sync.collector import collect_rarely
 from sync.inbox_pass import drain
 from sync.passes import LOOK_BACK, backfill, catch_up
 from sync.services import Mirrored, People, Services, mirrored_projects
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--skip-label-studio", action="store_true")
     given = parser.parse_args()
     failed = 0
+    collect_rarely()  # as `fieldloop sync` does
     print("| figure | measured | target | met |\n|---|---|---|---|", flush=True)
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres())

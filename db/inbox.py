@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -71,18 +72,51 @@ def project_of(payload: dict[str, Any]) -> int | None:
     return found if isinstance(found, int) and 0 < found < 2**31 else None
 
 
-def pending(session: Session, limit: int, *, after: int = 0) -> list[WebhookDelivery]:
-    """The oldest events that are due, oldest first; ``after``: only those with higher ids."""
+def pending(session: Session, limit: int) -> list[WebhookDelivery]:
+    """The oldest events that are due, oldest first."""
     return list(
         session.scalars(
             select(WebhookDelivery)
             .where(
                 WebhookDelivery.state == DeliveryState.PENDING,
-                WebhookDelivery.id > after,
                 WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
             )
             .order_by(WebhookDelivery.id)
             .limit(limit)
+        )
+    )
+
+
+def pending_about(
+    session: Session, project: int, tasks: Collection[int], *, after: int, limit: int
+) -> list[WebhookDelivery]:
+    """Of the next ``limit`` events of a project that are due, those that may be about these tasks (all Label
+    Studio's ids). Left out are the events of single annotations of other tasks, which are most of them."""
+    number = WebhookDelivery.project_label_studio_id
+    following = (
+        select(WebhookDelivery.id)
+        .where(
+            WebhookDelivery.state == DeliveryState.PENDING,
+            WebhookDelivery.id > after,
+            WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
+            number == project,
+        )
+        .order_by(WebhookDelivery.id)
+        .limit(limit)
+    )
+    task = WebhookDelivery.payload["annotation"]["task"]
+    return list(
+        session.scalars(
+            select(WebhookDelivery)
+            .where(
+                WebhookDelivery.id.in_(following),
+                or_(
+                    func.jsonb_typeof(task) != "number",
+                    func.jsonb_typeof(task).is_(None),
+                    task.astext == func.any([str(task) for task in tasks]),
+                ),
+            )
+            .order_by(WebhookDelivery.id)
         )
     )
 

@@ -7,7 +7,6 @@ commits and no two writers make the same row.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,6 @@ from psycopg import sql
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from db.json_values import canonical
 from db.models import (
     Annotation,
     AnnotationEvent,
@@ -425,7 +423,7 @@ def take_ids(session: Session, table: Table, count: int) -> list[int]:
 def copy_rows(
     session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Insert rows by COPY, which also takes ids that are otherwise always generated. JSON as ``as_json``."""
+    """Insert rows by COPY, which also takes ids that are otherwise always generated. JSON as ``plain``."""
     driver = session.connection().connection.driver_connection
     assert driver is not None  # noqa: S101 - for the type checker: the session is connected
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
@@ -434,16 +432,6 @@ def copy_rows(
     with driver.cursor() as cursor, cursor.copy(statement) as out:
         for row in rows:
             out.write_row(row)
-
-
-def as_json(value: Any) -> str:
-    """JSON for a jsonb column."""
-    return canonical(value).decode()
-
-
-def as_plain_json(value: Any) -> str:
-    """JSON in the order of its keys, for what is not hashed."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def update_annotations(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -76,11 +76,14 @@ def to_points(value: dict[str, Any], page: PageSize) -> Box:
     across, down = width / 100 * page.width, height / 100 * page.height
     angle = math.radians(_finite(value.get("rotation")) or 0.0)
     if not angle:
+        right, bottom = left + across, top + down
+        if 0.0 <= left <= right <= page.width and 0.0 <= top <= bottom <= page.height:
+            return left, top, right, bottom  # as nearly all are
         return (
-            _clip(min(left, left + across), page.width),
-            _clip(min(top, top + down), page.height),
-            _clip(max(left, left + across), page.width),
-            _clip(max(top, top + down), page.height),
+            _clip(min(left, right), page.width),
+            _clip(min(top, bottom), page.height),
+            _clip(max(left, right), page.width),
+            _clip(max(top, bottom), page.height),
         )
     cos, sin = math.cos(angle), math.sin(angle)
     corners = [
@@ -279,13 +282,14 @@ def table_rows(regions: Sequence[Region]) -> dict[str, int]:
 
 
 def _finite(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, float):
+        return value if -math.inf < value < math.inf else None
+    if isinstance(value, bool) or not isinstance(value, int):
         return None
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) else None
 
 
 def _clip(value: float, limit: float) -> float:

@@ -13,6 +13,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from db.json_values import read_json
+
 SessionFactory = sessionmaker[Session]
 
 
@@ -47,6 +49,7 @@ def make_engine(url: str, *, pool_size: int = 5, application_name: str = "fieldl
         pool_pre_ping=True,
         # An error that is logged must not carry the values of a document.
         hide_parameters=True,
+        json_deserializer=read_json,
         connect_args={"connect_timeout": 5, "application_name": application_name},
     )
 

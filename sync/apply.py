@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db import mirror
 from db.extractions import record_prediction
-from db.json_values import digest
+from db.json_values import digest, plain
 from db.models import EventSource, Task
 from sync.look import Look, Written
 from sync.origins import Origins
@@ -149,7 +149,7 @@ class _Application:
             rows.append(
                 (
                     *(key, self._project_id, snapshot.id, version),
-                    mirror.as_plain_json(dict(snapshot.data)),
+                    plain(dict(snapshot.data)),
                     *(snapshot.created_at, snapshot.updated_at, self._now, deleted_at),
                     snapshot.is_labeled,
                 )

@@ -23,6 +23,8 @@ from sync.reconcile import Witness
 from sync.services import Mirrored, Services
 
 BATCH = 500
+# Events behind a batch that are looked through for what the answers of Label Studio may hold already.
+ARRIVED = 2_000
 
 log = logging.getLogger(__name__)
 
@@ -133,18 +135,21 @@ def _apply_together(
         with held.begin() as session:
             homes = mirror.tasks_of_annotations(session, project.id, reasons.deleted_annotations)
         wanted = sorted(reasons.tasks | reasons.deleted_tasks.keys() | set(homes.values()))
-        looks = []
         # Label Studio answers for the next tasks while these are read.
         with ThreadPoolExecutor(2, thread_name_prefix="fetch") as pool:
-            for look in pool.map(
-                lambda chunk: fetch(services, project, chunk, EventSource.SWEEP), _chunks(wanted)
-            ):
-                arrived = _just_arrived(services, project, deliveries)
-                _tell(services, look, reasons, arrived)
-                look.deleted_tasks = arrived.deleted_tasks | reasons.deleted_tasks
-                look.deleted_annotations = arrived.deleted_annotations | reasons.deleted_annotations
-                look.gone = {number: reasons.told_tasks.get(number) for number in look.gone}
-                looks.append(confirm(services, project, held, look))
+            looks = [
+                *pool.map(
+                    lambda chunk: fetch(services, project, chunk, EventSource.SWEEP),
+                    _chunks(wanted),
+                )
+            ]
+        arrived = _just_arrived(services, project, deliveries, wanted)
+        for number, look in enumerate(looks):
+            _tell(services, look, reasons, arrived)
+            look.deleted_tasks = arrived.deleted_tasks | reasons.deleted_tasks
+            look.deleted_annotations = arrived.deleted_annotations | reasons.deleted_annotations
+            look.gone = {task: reasons.told_tasks.get(task) for task in look.gone}
+            looks[number] = confirm(services, project, held, look)
         with held.begin() as session:
             started = []
             for look in looks:
@@ -158,7 +163,12 @@ def _apply_together(
         nudge(services.redis, started)
 
 
-def _just_arrived(services: Services, project: Mirrored, deliveries: Sequence[Delivery]) -> Reasons:
+def _just_arrived(
+    services: Services,
+    project: Mirrored,
+    deliveries: Sequence[Delivery],
+    tasks: Sequence[int],
+) -> Reasons:
     """What came in while Label Studio was asked: the answer may hold its states, and they were announced.
 
     These deliveries stay pending and are read in their turn; reading a state twice adds nothing.
@@ -168,8 +178,9 @@ def _just_arrived(services: Services, project: Mirrored, deliveries: Sequence[De
     with services.sessions.begin() as session:
         arrived = [
             (row.id, row.action, dict(row.payload))
-            for row in inbox.pending(session, CHUNK, after=last)
-            if row.project_label_studio_id == project.label_studio_id
+            for row in inbox.pending_about(
+                session, project.label_studio_id, tasks, after=last, limit=ARRIVED
+            )
         ]
     for number, action, payload in arrived:
         read_delivery(reasons, number, action, payload)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db import mirror
 from db.documents import images_of, words_of
+from db.json_values import plain
 from db.models import EventKind, EventSource
 from db.regions import PageSize, read_result
 from db.words import PageWords, WordsDamaged, unpack
@@ -171,7 +172,6 @@ class _Rows:
         session = self._session
         mirror.copy_rows(session, "annotation_events", _EVENT, self._events)
         mirror.copy_rows(session, "annotation_values", _VALUE, self._values)
-        as_json = mirror.as_plain_json
         mirror.copy_rows(
             session,
             "annotations",
@@ -180,7 +180,7 @@ class _Rows:
                 tuple(
                     self._texts[row["last_event_id"]]
                     if name == "result" and row["last_event_id"] in self._texts
-                    else as_json(row[name])
+                    else plain(row[name])
                     if name in {"result", "absent", "extra"}
                     else row[name]
                     for name in _ANNOTATION
@@ -208,8 +208,8 @@ class _Rows:
                 *(entry.kind.value, entry.source.value, entry.occurred_at, state.updated_by),
                 *(state.was_cancelled, state.lead_time, state.text),
                 *(state.sha256, state.parent_prediction, origin.extraction_id, previous),
-                *(mirror.as_plain_json(changes), entry.gap),
-                *(mirror.as_plain_json(problems[:MOST_PROBLEMS]), entry.delivery_id),
+                *(plain(changes), entry.gap),
+                *(plain(problems[:MOST_PROBLEMS]), entry.delivery_id),
                 *(state.updated_at, entry.late),
             )
         )
@@ -228,9 +228,9 @@ class _Rows:
             (
                 *(event_id, self._project_id, plan.task_id, plan.label_studio_id),
                 *(entry.kind.value, entry.source.value, entry.occurred_at, actor),
-                *(content.was_cancelled, content.lead_time, mirror.as_plain_json(content.result)),
+                *(content.was_cancelled, content.lead_time, plain(content.result)),
                 *(content.content_sha256, content.parent_prediction_id, content.extraction_id),
-                *(previous, "[]", entry.gap, mirror.as_plain_json(list(entry.problems))),
+                *(previous, "[]", entry.gap, plain(list(entry.problems))),
                 *(entry.delivery_id, None, False),
             )
         )

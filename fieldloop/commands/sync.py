@@ -24,6 +24,7 @@ from db.label_studio import LabelStudioError
 from db.session import make_engine, make_session_factory
 from db.sync_figures import Health, health_of
 from fieldloop.commands._field_reader import SchemaReader
+from sync.collector import collect_rarely
 from sync.once import once as run_once
 from sync.services import NEEDS, Mirrored, Services, mirrored_projects
 from sync.verify import Verdict
@@ -159,6 +160,7 @@ def status(as_json: bool) -> None:
 
 @contextmanager
 def _services() -> Iterator[Services]:
+    collect_rarely()
     services = Services.open(Settings.from_environ(needs=NEEDS), SchemaReader)
     try:
         yield services

@@ -97,6 +97,8 @@ _DATE_NOISE = re.compile(
 )
 _TIME_AFTER_T = re.compile(r"(?<=\d)t(?=\d{1,2}:\d{2})")
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th|o|a)\b")
+# Most numbers as they stand: nothing to clean, nothing that could group thousands.
+_PLAIN_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]{1,2})?")
 _DATE_PART = re.compile(r"\d+|[a-z]+")
 _ORDERS = {"YMD", "MDY", "DMY"}
 
@@ -158,6 +160,8 @@ def _checkbox(text: str) -> Normalised:
 
 
 def _number(text: str, decimal: str | None) -> Normalised:
+    if _PLAIN_NUMBER.fullmatch(text):
+        return Normalised(_shortest(text.replace(",", ".")))
     body = unicodedata.normalize("NFKC", text).translate(_DASHES)
     body = _CURRENCY.sub(" ", body).strip()
     negative = False
@@ -187,10 +191,15 @@ def _number(text: str, decimal: str | None) -> Normalised:
         return Normalised(
             None, f"{_shown(text)}: the dots and commas do not group digits as a number does."
         )
+    value = _shortest(plain)
+    return Normalised(f"-{value}" if negative and value != "0" else value)
+
+
+def _shortest(plain: str) -> str:
+    """Without leading and trailing zeros; ``plain`` has digits and at most one dot."""
     whole, _, part = plain.partition(".")
     whole, part = whole.lstrip("0") or "0", part.rstrip("0")
-    value = f"{whole}.{part}" if part else whole
-    return Normalised(f"-{value}" if negative and value != "0" else value)
+    return f"{whole}.{part}" if part else whole
 
 
 def _plain_decimal(body: str, decimal: str | None) -> str | None:

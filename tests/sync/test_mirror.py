@@ -529,6 +529,23 @@ def test_a_state_whose_webhook_arrives_while_we_ask_was_announced(services, proj
     assert {row.state for row in deliveries(services)} == {DeliveryState.DONE}
 
 
+def test_a_state_announced_far_behind_the_batch_was_announced(services, project, studio):
+    task, *others = studio.import_tasks(1, [DATA] * 150)
+    once(services, project)
+    studio.outbox.clear()
+    annotation = studio.annotate(task, region("r1", text="1"))
+    for other in others:
+        studio.annotate(other, region("r1"))
+    studio.edit(annotation, result=region("r1", text="2"))
+    deliver(services, studio.outbox)
+    drain(services, [project], limit=1)
+    assert [(e.source, e.gap) for e in events_of(services, annotation)] == [("webhook", False)] * 2
+    drain(services, [project])
+    assert len(events_of(services, annotation)) == 2
+    assert not any(event.gap for event in events_of(services))
+    assert standing(services) == truth(studio)
+
+
 def test_a_state_made_while_we_ask_waits_for_its_turn(services, project, studio, proxy):
     (task,) = studio.import_tasks(1, [DATA])
     once(services, project)

@@ -30,6 +30,7 @@ from ml_backend.extraction.fields import (
 from ml_backend.extraction.hints import hint_columns
 from ml_backend.extraction.learning import Lessons, Settings, State, learn
 from ml_backend.extraction.state import from_plain, to_plain
+from ml_backend.extraction.upright import extraction_put_back, labels_placed, upright
 from ml_backend.extraction.values import reads_day_first
 from ml_backend.extraction.zero_shot import ZeroShotExtractor
 
@@ -76,10 +77,12 @@ class FieldExtractor(BaseEstimator):  # type: ignore[misc]
         """`pool`: unreviewed documents of the same kinds. Raises NothingToLearn or UnknownField."""
         self._check(documents, labels)
         specs = self._token_specs()
+        documents = [upright(document) for document in documents]
+        labels = [labels_placed(d, own) for d, own in zip(documents, labels, strict=True)]
         self.head_, self.tail_ = self._pages_needed(documents, labels)
         self.delegates_ = self._fit_delegates(documents, labels)
         cache = cache or SheetCache()
-        unreviewed = list(pool)[:MOST_POOL]
+        unreviewed = [upright(document) for document in list(pool)[:MOST_POOL]]
         read = [tokenise(d, self.head_, self.tail_) for d in [*documents, *unreviewed]]
         self.day_first_ = self._day_first(read)
         sheets = [
@@ -109,7 +112,8 @@ class FieldExtractor(BaseEstimator):  # type: ignore[misc]
 
     def encode(self, document: Document) -> Encoded:
         """The document as the fitted model sees it; for benchmarks and explanations."""
-        return self._encoded(SheetCache(1).get(document, self.head_, self.tail_, self.day_first_))
+        seen = upright(document)
+        return self._encoded(SheetCache(1).get(seen, self.head_, self.tail_, self.day_first_))
 
     @property
     def calibration_(self) -> Calibration:
@@ -118,13 +122,14 @@ class FieldExtractor(BaseEstimator):  # type: ignore[misc]
 
     def _predict(self, document: Document) -> Extraction:
         encoded = self.encode(document)
+        seen = encoded.sheet.document
         values, absent = answer(encoded, self.state_, self._token_specs())
         for name in sorted(self.delegates_):
-            found = self.delegates_[name].predict(document)
+            found = self.delegates_[name].predict(seen)
             values += found
             if not found:
                 absent[name] = 0.5
-        return Extraction(document.id, tuple(values), absent)
+        return extraction_put_back(seen, Extraction(document.id, tuple(values), absent))
 
     def _encoded(self, sheet: Sheet) -> Encoded:
         return encode(sheet, self.state_.reference, None, self._hints(sheet))

@@ -35,6 +35,7 @@ from ml_backend.extraction.normalize import collapse, normalize
 from ml_backend.extraction.shapes import PageView, Shaped, view
 from ml_backend.extraction.signature import SignatureModel
 from ml_backend.extraction.tables import TableModel
+from ml_backend.extraction.upright import extraction_put_back, upright
 
 _MONEY = frozenset(["total", "subtotal", "tax", "discount", "shipping", "deposit", "rent"])
 _BLOCKS = frozenset(["address", "ship_to"])
@@ -120,7 +121,8 @@ class ZeroShotExtractor:
         found.sort(key=lambda c: (-c.score, c.page, c.box[1], c.box[0], c.field))
         return found
 
-    def _predict(self, document: Document) -> Extraction:
+    def _predict(self, given: Document) -> Extraction:
+        document = upright(given)
         ranked = self.candidates(document)
         chosen: dict[str, list[Candidate]] = {}
         for candidate in ranked:
@@ -147,7 +149,7 @@ class ZeroShotExtractor:
             values.extend(replace(v, confidence=min(v.confidence, 0.7)) for v in found)
             if not found:
                 absent[model.spec.name] = 0.6
-        return Extraction(document.id, tuple(values), absent)
+        return extraction_put_back(document, Extraction(document.id, tuple(values), absent))
 
     def _spec(self, name: str) -> FieldSpec:
         return next(spec for spec in self.fields if spec.name == name)

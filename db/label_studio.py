@@ -186,6 +186,10 @@ class LabelStudio:
         """One task with its annotations and predictions. Raises NotFound."""
         return self._object("GET", f"/api/tasks/{task}/")
 
+    def update_task(self, task: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a task; ``data`` is replaced as a whole. Raises NotFound."""
+        return self._object("PATCH", f"/api/tasks/{task}/", body=dict(values))
+
     def tasks(
         self, project: int, *, page: int = 1, page_size: int = PAGE_SIZE
     ) -> tuple[list[dict[str, Any]], int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -384,6 +385,8 @@ def _push(
             raise
         _write(services, project, [row for row in rows if row["task"] not in gone])
         shown = {number: one for number, one in shown.items() if number not in gone}
+    there = [task for task in batch if task.label_studio_id in shown]
+    _warn_anew(services, predictor.model_version_id, there)
     with services.sessions.begin() as session:
         for task_id, extraction_id, prediction in shown.values():
             extractions.record_prediction(
@@ -394,6 +397,29 @@ def _push(
                 result_sha256=digest(storable(prediction.result)),
                 label_studio_id=None,
             )
+
+
+def _warn_anew(
+    services: Services, model_version_id: int, tasks: Sequence[extractions.OpenTask]
+) -> None:
+    """What a task says above its pages is of the model whose values it shows: what is missing, where to look."""
+    changed: dict[int, str] = {}
+    with services.sessions.begin() as session:
+        model = session.get_one(ModelVersion, model_version_id)
+        project = session.get_one(Project, model.project_id)
+        for task in tasks:
+            version = session.get_one(DocumentVersion, task.document_version_id)
+            found = extractions.find(session, version.id, model.id)
+            if found is None:
+                continue
+            said = session.get_one(Task, task.task_id).data.get("warnings")
+            now = _task(session, services, project, version, found, model).data["warnings"]
+            if now != said:
+                changed[task.label_studio_id] = now
+    for number, warnings in changed.items():
+        with suppress(NotFound):  # deleted; the mirror will miss it
+            data = services.label_studio.task(number).get("data", {})
+            services.label_studio.update_task(number, {"data": {**data, "warnings": warnings}})
 
 
 def _write(services: Services, project: int, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -121,9 +121,11 @@ class FakeLabelStudio:
                 self.project |= request.json or {}
             return self.project
 
-        @app.get("/api/tasks/<int:task>/")
+        @app.route("/api/tasks/<int:task>/", methods=["GET", "PATCH"])
         def one_task(task: int) -> tuple[dict[str, Any], int] | dict[str, Any]:
             found = self.tasks.get(task)
+            if found is not None and request.method == "PATCH":
+                found |= request.json or {}
             return found if found is not None else ({"detail": "Not found."}, 404)
 
         @app.get("/api/tasks/")

@@ -27,6 +27,7 @@ from db.models import (
     Task,
 )
 from db.nudges import nudge_due
+from db.projects import FieldRow
 from db.tasks import NewTask, remember_task
 from ml_backend import jobs as worker
 from ml_backend import live_models, pipeline
@@ -471,6 +472,30 @@ def test_open_tasks_get_the_new_models_prediction_beside_the_old_one(
     for version in published:
         assert extractions.find(session, version.id, model.id) is not None
     assert predictions(session) == ["orders-0-zero-shot"] * 3 + ["orders-1-zero-shot"] * 3
+
+
+def test_a_task_says_what_the_model_it_shows_did_not_find(
+    with_fake, fake, session, project, published
+):
+    first = next(iter(fake.tasks))
+    fake.tasks[first]["data"]["theirs"] = 1
+    wanted = FieldRow("broker", "text", "Broker", "Corretor", required=True)
+    world.set_schema(session, project, [*world.ROWS, wanted], by="test")
+    ask_to_refresh(with_fake, project, ensure_live(session, project.id, by="test"))
+    work(with_fake)
+    assert all("Broker" in task["data"]["warnings"] for task in fake.tasks.values())
+    assert fake.tasks[first]["data"]["theirs"] == 1
+
+
+def test_a_task_that_would_say_the_same_is_not_written_again(
+    with_fake, fake, session, project, published
+):
+    ask_to_refresh(with_fake, project, next_model(session, project))
+    fake.calls.clear()
+    work(with_fake)
+    before = {task["data"]["warnings"] for task in fake.tasks.values()}
+    assert len(before) == len(fake.tasks)
+    assert not [path for verb, path in fake.calls if verb == "PATCH" and "/tasks/" in path]
 
 
 def test_reviewed_tasks_are_left_alone(with_fake, fake, session, project, published):

@@ -11,7 +11,7 @@ import pypdfium2.raw as raw
 from PIL import Image
 from pypdfium2.version import PDFIUM_INFO, PYPDFIUM_INFO
 
-from ml_backend.reading import pdfium
+from ml_backend.reading import memory, pdfium
 from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.forms import FieldValues, read_fields, xfa_values
 from ml_backend.reading.frame import Frame
@@ -28,6 +28,8 @@ def reader_name() -> str:
     return f"pdfium {PDFIUM_INFO.build} (pypdfium2 {PYPDFIUM_INFO.version})"
 
 
+PAGES_AT_ONCE = 50
+"""After so many pages a document is closed and opened again: pdfium keeps whatever it parsed until then."""
 _LOCKED = (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY)
 
 
@@ -37,7 +39,13 @@ class PdfPages:
     def __init__(self, data: bytes, *, forms: bool = True) -> None:
         """Without ``forms``, field values are neither read nor drawn. Raises DocumentError if a password is needed, PdfRefused if it is no PDF to pdfium."""
         self._data = data  # pdfium reads from these bytes as long as the document is open
-        self._document = raw.FPDF_LoadMemDocument64(data, len(data), None)
+        self._forms = forms
+        self._open()
+
+    def _open(self) -> None:
+        self._loaded = 0
+        self._form: Any = None
+        self._document = raw.FPDF_LoadMemDocument64(self._data, len(self._data), None)
         if not self._document:
             if raw.FPDF_GetLastError() in _LOCKED:
                 raise DocumentError(
@@ -45,8 +53,7 @@ class PdfPages:
                     "The file is protected by a password; save a copy without one and upload that.",
                 )
             raise PdfRefused("pdfium finds no document in the file")
-        self._form: Any = None
-        if forms and raw.FPDF_GetFormType(self._document) != raw.FORMTYPE_NONE:
+        if self._forms and raw.FPDF_GetFormType(self._document) != raw.FORMTYPE_NONE:
             # Before any page is loaded, or pdfium does not draw the fields' values.
             self._form_info = raw.FPDF_FORMFILLINFO(version=2)
             self._form = raw.FPDFDOC_InitFormFillEnvironment(self._document, self._form_info)
@@ -65,9 +72,21 @@ class PdfPages:
             raw.FPDFDOC_ExitFormFillEnvironment(self._form)
         raw.FPDF_CloseDocument(self._document)
 
+    def size(self, number: int) -> tuple[float, float] | None:
+        """A page's size as displayed, in points, without loading it; None if there is no such page."""
+        size = raw.FS_SIZEF()
+        if not raw.FPDF_GetPageSizeByIndexF(self._document, number, ctypes.byref(size)):
+            return None
+        return size.width, size.height
+
     @contextlib.contextmanager
     def page(self, number: int) -> Iterator[PdfPage | None]:
-        """Page ``number`` while the block lasts; None if pdfium cannot load it."""
+        """Page ``number`` while the block lasts, one page at a time; None if pdfium cannot load it."""
+        if self._loaded >= PAGES_AT_ONCE:
+            self.close()
+            memory.give_back()
+            self._open()
+        self._loaded += 1
         handle = raw.FPDF_LoadPage(self._document, number)
         if not handle:
             yield None

@@ -44,10 +44,7 @@ class PdfSource:
         ]
 
     def size(self, number: int) -> tuple[float, float]:
-        with self._pdf.page(number) as page:
-            if page is None:
-                return 612.0, 792.0
-            return page.frame.width, page.frame.height
+        return self._pdf.size(number) or (612.0, 792.0)
 
     def read(self, number: int, *, draw: bool, picture: bool) -> PageRead:
         with self._pdf.page(number) as page:

@@ -45,7 +45,13 @@ class AnnotationEvent(Base):
             "task_id",
             "label_studio_id",
             "id",
-            postgresql_include=["recorded_at", "occurred_at", "kind", "late"],
+            postgresql_include=["recorded_at", "occurred_at", "kind", "late", "was_cancelled"],
+        ),
+        # Who and from which extraction, for figures over all states: the rows are wide.
+        Index(
+            "ix_annotation_events_id",
+            "id",
+            postgresql_include=["actor", "extraction_id"],
         ),
         Index("ix_annotation_events_project_id_recorded_at", "project_id", "recorded_at"),
         {
@@ -116,7 +122,17 @@ class Annotation(Base):
     __tablename__ = "annotations"
     __table_args__ = (
         UniqueConstraint("project_id", "label_studio_id", "source_created_at"),
-        Index("ix_annotations_open", "project_id", postgresql_where=text("deleted_at IS NULL")),
+        # What is counted of the standing annotations, without their contents.
+        Index(
+            "ix_annotations_open",
+            "project_id",
+            "task_id",
+            postgresql_include=[
+                *("id", "last_event_id", "was_cancelled", "created_by", "lead_time"),
+                "source_updated_at",
+            ],
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         {"comment": "The current state of every annotation; deleted ones keep their last content."},
     )
 
@@ -162,8 +178,8 @@ class Annotation(Base):
 class AnnotationValue(Base):
     __tablename__ = "annotation_values"
     __table_args__ = (
-        Index("ix_annotation_values_event_id", "event_id"),
-        Index("ix_annotation_values_field", "field"),
+        # With what is counted of values, so that their rows are not touched.
+        Index("ix_annotation_values_event_id", "event_id", postgresql_include=["field", "outcome"]),
         {
             "comment": "One field value of one state of an annotation. Never changed: the state's event says when it held; current values are those of annotations.last_event_id."
         },

@@ -32,6 +32,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
            v.confidence
     FROM annotations_as_of(t, clock) a
     JOIN annotation_values v ON v.event_id = a.event_id
+        -- Always true. Without it Postgres takes the few states of one task for all there are, and remembers
+        -- the values of every state of the record to look them up again, which never happens.
+        AND (v.event_id = a.event_id) IS NOT UNKNOWN
     WHERE NOT a.was_cancelled AND v.outcome <> 'removed'
 $$;
 COMMENT ON FUNCTION field_values_as_of(timestamptz, text) IS

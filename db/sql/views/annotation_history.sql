@@ -1,12 +1,12 @@
 CREATE VIEW annotation_history AS
-SELECT k.project_id, v.document_id, k.document_version_id, h.task_id, h.label_studio_id, h.version, h.event_id,
+SELECT k.project_id, v.document_id, k.document_version_id, k.id AS task_id, h.label_studio_id, h.version, h.event_id,
        h.kind, h.source, h.reviewer, h.valid_from, h.valid_to, h.occurred_at, h.was_cancelled, h.lead_time,
        h.result, h.content_sha256, h.changes, h.gap, h.problems, h.extraction_id, h.late
 FROM tasks k
 LEFT JOIN document_versions v ON v.id = k.document_version_id
 -- Task by task, so that a condition on task or document keeps the window small.
 CROSS JOIN LATERAL (
-    SELECT e.task_id, e.label_studio_id, e.id AS event_id, e.kind::text, e.source::text,
+    SELECT e.label_studio_id, e.id AS event_id, e.kind::text, e.source::text,
            row_number() OVER (PARTITION BY e.label_studio_id ORDER BY e.occurred_at, e.id) AS version,
            e.actor AS reviewer, e.recorded_at AS valid_from,
            CASE WHEN e.late THEN e.recorded_at ELSE lead(e.recorded_at) OVER states END AS valid_to,

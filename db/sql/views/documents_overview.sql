@@ -2,32 +2,46 @@ CREATE VIEW documents_overview AS
 SELECT d.id AS document_id, d.project_id, p.title AS project, d.name AS document, d.collection,
        v.id AS document_version_id, v.number AS version, v.state::text AS state, v.error_code, v.error_message,
        v.page_count AS pages, v.uploaded_at, v.uploaded_by, k.id AS task_id,
-       k.label_studio_id AS label_studio_task_id, x.model_version, x.score, r.reviewed, r.skipped, r.reviewers,
-       r.reviewed_at, r.status
+       k.label_studio_id AS label_studio_task_id, m.name AS model_version, x.score,
+       -- Asked for one document Postgres looks these up, asked for all it hashes the tasks that were reviewed.
+       EXISTS (
+           SELECT FROM tasks t JOIN annotations a ON a.task_id = t.id
+           WHERE t.document_version_id = v.id AND t.deleted_at IS NULL AND a.deleted_at IS NULL
+             AND NOT a.was_cancelled
+       ) AS reviewed,
+       EXISTS (
+           SELECT FROM tasks t JOIN annotations a ON a.task_id = t.id
+           WHERE t.document_version_id = v.id AND t.deleted_at IS NULL AND a.deleted_at IS NULL
+             AND a.was_cancelled
+       ) AND NOT EXISTS (
+           SELECT FROM tasks t JOIN annotations a ON a.task_id = t.id
+           WHERE t.document_version_id = v.id AND t.deleted_at IS NULL AND a.deleted_at IS NULL
+             AND NOT a.was_cancelled
+       ) AS skipped,
+       r.reviewers, r.reviewed_at, r.status
 FROM documents d
 JOIN projects p ON p.id = d.project_id
-JOIN LATERAL (
-    SELECT * FROM document_versions w WHERE w.document_id = d.id ORDER BY w.number DESC LIMIT 1
-) v ON true
+JOIN document_versions v ON v.document_id = d.id
+-- Each of these is an aggregate and thus one row: Postgres leaves out the ones whose columns nobody asks for.
 LEFT JOIN LATERAL (
-    SELECT t.id, t.label_studio_id FROM tasks t
-    WHERE t.document_version_id = v.id AND t.deleted_at IS NULL ORDER BY t.id DESC LIMIT 1
+    SELECT max(t.id) AS id, (array_agg(t.label_studio_id ORDER BY t.id DESC))[1] AS label_studio_id
+    FROM tasks t WHERE t.document_version_id = v.id AND t.deleted_at IS NULL
 ) k ON true
 LEFT JOIN LATERAL (
-    SELECT m.name AS model_version, e.score FROM extractions e
-    JOIN model_versions m ON m.id = e.model_version_id
-    WHERE e.document_version_id = v.id ORDER BY e.id DESC LIMIT 1
+    SELECT (array_agg(e.model_version_id ORDER BY e.id DESC))[1] AS model_version_id,
+           (array_agg(e.score ORDER BY e.id DESC))[1] AS score
+    FROM extractions e WHERE e.document_version_id = v.id
 ) x ON true
-CROSS JOIN LATERAL (
-    SELECT coalesce(bool_or(NOT a.was_cancelled), false) AS reviewed,
-           coalesce(bool_and(a.was_cancelled), false) AS skipped,
-           string_agg(DISTINCT coalesce(a.updated_by, a.created_by), ', ') AS reviewers,
+LEFT JOIN model_versions m ON m.id = x.model_version_id
+LEFT JOIN LATERAL (
+    SELECT string_agg(DISTINCT coalesce(a.updated_by, a.created_by), ', ') AS reviewers,
            max(a.source_updated_at) AS reviewed_at,
            (array_agg(a.status ORDER BY a.last_event_id DESC))[1] AS status
     FROM tasks t
     JOIN annotations a ON a.task_id = t.id
     WHERE t.document_version_id = v.id AND t.deleted_at IS NULL AND a.deleted_at IS NULL
-) r;
+) r ON true
+WHERE NOT EXISTS (SELECT FROM document_versions w WHERE w.document_id = v.document_id AND w.number > v.number);
 COMMENT ON VIEW documents_overview IS 'One row per document, with its newest version: how far it is, what the model said, who reviewed it.';
 COMMENT ON COLUMN documents_overview.document_id IS 'documents.id.';
 COMMENT ON COLUMN documents_overview.project_id IS 'Project.';

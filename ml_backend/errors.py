@@ -58,7 +58,7 @@ def install(app: Flask) -> None:
         log.warning("the database does not answer: %s", type(error).__name__)
         answer = problem(
             "database_unavailable",
-            "The database does not answer; nothing was stored. Try again.",
+            "The database does not answer; try again.",
             503,
         )
         answer.headers["Retry-After"] = "5"

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from sqlalchemy import select
 
 from db import documents as record
-from db import extractions, inbox
+from db import extractions
 from db.jobs import enqueue
 from db.models import ModelVersion, Project
 from db.nudges import nudge
@@ -25,6 +25,7 @@ from db.words import unpack
 from ml_backend.auth import check_secret, same
 from ml_backend.errors import BadRequest
 from ml_backend.field_specs import specs_of
+from ml_backend.intake import Intake
 from ml_backend.interactive import answer, drawn, types_of
 from ml_backend.live_models import ensure_live, live_predictor
 from ml_backend.predicting import predict_versions, sheets_of
@@ -41,6 +42,7 @@ def blueprint(services: Services) -> Blueprint:
     """/health, and /setup /predict /webhook /versions, each also under /ml/<secret>."""
     views = Blueprint("ml", __name__)
     secret = services.settings.webhook_secret
+    intake = Intake(services.sessions)
 
     def guarded(given: str | None) -> None:
         if given is None:
@@ -96,9 +98,7 @@ def blueprint(services: Services) -> Blueprint:
         event = _body(MAX_EVENT_BYTES)
         if event.get("action") == START_TRAINING:
             return jsonify({"job": str(_start_training(services, event))}), 201
-        with services.sessions.begin() as session:
-            delivery = inbox.store(session, event)
-        return jsonify({"delivery": delivery}), 201
+        return jsonify({"delivery": intake.store(event)}), 201
 
     return views
 

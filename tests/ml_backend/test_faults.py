@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import uuid
 
 import pytest
@@ -42,6 +43,25 @@ def test_without_postgres_nothing_is_acknowledged(without_postgres, caplog, path
     assert answer.json["error"]["code"] == "database_unavailable"
     assert answer.headers["Retry-After"]
     assert "hunter2secret" not in answer.text + caplog.text
+
+
+@pytest.fixture
+def hung_postgres(services):
+    """It takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        engine = make_engine(f"postgresql://nobody@127.0.0.1:{listening.getsockname()[1]}/none")
+        yield make_app(
+            dataclasses.replace(services, sessions=make_session_factory(engine))
+        ).test_client()
+    engine.dispose()
+
+
+def test_a_postgres_that_hangs_holds_no_reviewer_up(hung_postgres):
+    for _ in range(3):
+        answer = hung_postgres.post("/webhook", json={"action": "TASKS_CREATED"}, headers=HEADERS)
+        assert answer.status_code == 503
+        assert answer.json["error"]["code"] == "database_unavailable"
+    assert hung_postgres.get("/health").status_code == 200
 
 
 def test_without_postgres_the_backend_is_still_healthy(without_postgres):

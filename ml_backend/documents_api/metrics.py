@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from db.sync_figures import sync_figures
 from ml_backend.services import Services
 
 # name, help, labels, query: label columns first, the value last. Times become seconds at the database's clock.
@@ -128,4 +129,9 @@ class _Counted(Collector):
             family = GaugeMetricFamily(name, help_text, labels=labels)
             for *values, number in self._session.execute(text(query)):
                 family.add_metric([str(value) for value in values], float(number))
+            yield family
+        for figure in sync_figures(self._session):
+            family = GaugeMetricFamily(figure.name, figure.help, labels=figure.labels)
+            for sample, number in figure.samples:
+                family.add_metric(sample, number)
             yield family

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from db.blobs import BlobStore
-from db.models import Document, DocumentVersion, Job, Project
+from db.models import AnnotationEvent, Document, DocumentVersion, Job, Project
 from db.session import SessionFactory, make_engine, make_session_factory
 from fieldloop.demo.generator import generate
 from ml_backend.app import create_app
@@ -738,6 +738,7 @@ class TestMetrics:
             {"p": story.project.id},
         )
         session.commit()
+        events = session.scalar(select(func.count()).select_from(AnnotationEvent))
         lines = client.get("/metrics").text.splitlines()
         assert 'fieldloop_jobs{kind="read_document",state="queued"} 1.0' in lines
         assert 'fieldloop_inbox_events{state="dead"} 1.0' in lines
@@ -746,5 +747,7 @@ class TestMetrics:
         assert 'fieldloop_tasks{project="Invoices",state="reviewed"} 1.0' in lines
         assert 'fieldloop_training_runs{project="Invoices",state="succeeded"} 1.0' in lines
         assert 'fieldloop_sync_last_run_ok{kind="catch_up",project="Invoices"} 1.0' in lines
+        assert "fieldloop_sync_leader_up 0.0" in lines
+        assert f'fieldloop_sync_events{{project="Invoices"}} {events}.0' in lines
         lag = next(line for line in lines if line.startswith("fieldloop_sync_lag_seconds{"))
         assert float(lag.rpartition(" ")[2]) >= 0

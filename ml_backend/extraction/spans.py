@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.extraction.document import Floats, Ints
+from ml_backend.extraction.document import Floats, Ints, Tokens
 from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.lexicon import SHARED, Kind
 
@@ -33,6 +33,8 @@ PRIOR = {
     "print inside": -0.5,
     "gap inside": -1.0,
     "line break inside": -0.5,
+    "line broken early": -1.0,
+    "column opens inside": -1.0,
     "colon inside": -1.0,
     "first: opens a run": 1.0,
     "first: after print": 0.5,
@@ -41,6 +43,7 @@ PRIOR = {
     "first: no letter or digit": -1.0,
     "last: closes a run": 1.0,
     "last: before print": 0.5,
+    "last: before a column": 0.5,
     "last: in lower case": -1.0,
     "last: no letter or digit": -0.7,
     "last: ends with a comma or dash": -0.7,
@@ -49,9 +52,14 @@ PRIOR = {
     "a copy ends here": 0.5,
     "a copy begins here": 0.5,
     "known value": 1.0,
+    "line goes on elsewhere": -1.5,
 }
-INSIDE, FIRST, LAST = 6, 5, 6
+INSIDE, BREAKS, FIRST, LAST = 8, slice(3, 7), 5, 7
 MOST_COPIES = 12
+COLUMN_LINES, COLUMN_RUNS = 8, 2
+"""A word opens a column if so many runs within so many lines begin at its left edge."""
+ALIGNED = 0.25
+"""Farthest two left edges of one column are apart, in line heights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,9 @@ class Marks:
     first: Floats  # (n, FIRST)
     last: Floats  # (n, LAST)
     squeezed: NDArray[np.uint64]
+    line: Ints
+    left: Floats
+    height: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +100,69 @@ def marks_of(encoded: Encoded) -> Marks:
     after = np.concatenate((template[1:], [False])) & ~line_closes
     after_colon = np.concatenate(([False], colon[:-1])) & ~line_opens
     open_end = np.fromiter((text[-1:] in ",-–/&" for text in tokens.texts), bool, n)
-    inside = (np.ones(n), template, opens & ~line_opens, line_opens, colon)
+    column = _opens_column(tokens, opens) & ~opens
+    before_column = np.concatenate((column[1:], [False]))
+    nothing = np.zeros(n)
+    inside = (np.ones(n), template, opens, nothing, _fitted_above(encoded), column, colon)
     first = (opens, before, after_colon, lower, blank)
-    last = (closes, after, lower, blank, open_end, colon)
+    last = (closes, after, before_column, lower, blank, open_end, colon)
     return Marks(
         np.stack([np.asarray(c, dtype=np.float64) for c in inside], axis=1),
         np.stack([np.asarray(c, dtype=np.float64) for c in first], axis=1),
         np.stack([np.asarray(c, dtype=np.float64) for c in last], axis=1),
         hashes[tokens.lexeme, 4],
+        tokens.line,
+        tokens.box[:, 0],
+        np.maximum(tokens.box[:, 3] - tokens.box[:, 1], 1.0),
     )
+
+
+def _opens_column(tokens: Tokens, opens: Bools) -> Bools:
+    """Which tokens stand at a left edge that runs of neighbouring lines share."""
+    n = len(tokens)
+    starts = np.flatnonzero(opens)
+    edge, line = tokens.box[starts, 0], tokens.line[starts].astype(np.float64)
+    page, height = tokens.page, np.maximum(tokens.box[:, 3] - tokens.box[:, 1], 1.0)
+    inner = np.flatnonzero(~opens)
+    found = np.zeros(n, dtype=bool)
+    # Sorted by page and edge, the runs at one edge are neighbours.
+    key = page[starts] * 1e6 + edge
+    order = np.argsort(key, kind="stable")
+    key, line = key[order], line[order]
+    own = page[inner] * 1e6 + tokens.box[inner, 0]
+    low = np.searchsorted(key, own - ALIGNED * height[inner])
+    high = np.searchsorted(key, own + ALIGNED * height[inner], side="right")
+    for i, a, b in zip(inner.tolist(), low.tolist(), high.tolist(), strict=True):
+        if b - a >= COLUMN_RUNS:
+            near = np.abs(line[a:b] - tokens.line[i]) <= COLUMN_LINES
+            found[i] = near.sum() >= COLUMN_RUNS
+    return found
+
+
+def _fitted_above(encoded: Encoded) -> Bools:
+    """Which tokens open a run that could have stood at the end of the run above it."""
+    tokens, context = encoded.tokens, encoded.sheet.context
+    found = np.zeros(len(tokens), dtype=bool)
+    if context is None:
+        return found
+    segments = context.segments
+    below = np.flatnonzero(segments.above >= 0)
+    above = segments.above[below]
+    right = np.maximum.reduceat(tokens.box[:, 2], segments.first)
+    margin = np.zeros(int(tokens.page.max()) + 1)
+    np.maximum.at(margin, tokens.page, tokens.box[:, 2])
+    follower = np.minimum(above + 1, len(segments.first) - 1)
+    followed = (segments.line[follower] == segments.line[above]) & (follower != above)
+    edge = np.where(
+        followed,
+        tokens.box[segments.first[follower], 0],
+        margin[tokens.page[segments.first[above]]],
+    )
+    first = segments.first[below]
+    width = tokens.box[first, 2] - tokens.box[first, 0]
+    blank = 0.3 * (tokens.box[first, 3] - tokens.box[first, 1])
+    found[first] = right[above] + blank + width <= edge
+    return found
 
 
 def value_hash(squeezed: NDArray[np.uint64]) -> int:
@@ -130,12 +195,12 @@ def choices(
     first, last = np.meshgrid(np.arange(low, at + 1), np.arange(at, high), indexing="ij")
     fits = last - first < longest
     first, last = first[fits], last[fits]
-    inner = np.concatenate((np.clip(odds[chain], -8, 8)[:, None], marks.inside[chain]), axis=1)
+    inner = _inner(marks, odds, chain)
     sums = np.concatenate((np.zeros((1, INSIDE)), np.cumsum(inner, axis=0)))
     inside = sums[last + 1] - sums[first]
     # What a word does at the edge is said there: breaks before the first, a colon after the last.
-    inside[:, 3:5] -= inner[first, 3:5]
-    inside[:, 5] -= inner[last, 5]
+    inside[:, BREAKS] -= inner[first, BREAKS]
+    inside[:, BREAKS.stop] -= inner[last, BREAKS.stop]
     count = last - first
     usual = lengths[np.minimum(count, len(lengths) - 1)]
     ends, begins = _copies(marks.squeezed, chain, first, last)
@@ -152,11 +217,32 @@ def choices(
             inside,
             marks.first[chain[first]],
             marks.last[chain[last]],
-            np.stack((usual, ends, begins, seen), axis=1),
+            np.stack((usual, ends, begins, seen, _elsewhere(marks, chain, first, last)), axis=1),
         ),
         axis=1,
     )
     return Choices(first, last, features)
+
+
+def _inner(marks: Marks, odds: Floats, chain: Ints) -> Floats:
+    """(chain, INSIDE): what each word adds inside; a run on another line breaks the line, no gap."""
+    inner = np.concatenate((np.clip(odds[chain], -8, 8)[:, None], marks.inside[chain]), axis=1)
+    broken = np.diff(marks.line[chain], prepend=marks.line[chain[0]]) != 0
+    inner[:, 3] *= ~broken
+    inner[:, 4] = broken
+    inner[:, 5] *= broken
+    return inner
+
+
+def _elsewhere(marks: Marks, chain: Ints, first: Ints, last: Ints) -> Floats:
+    """How many lines of each candidate begin at another left edge than its first word."""
+    found = np.zeros(len(first))
+    broken = np.diff(marks.line[chain], prepend=marks.line[chain[0]]) != 0
+    start = chain[first]
+    for k in np.flatnonzero(broken).tolist():
+        off = np.abs(marks.left[chain[k]] - marks.left[start]) > 0.5 * marks.height[start]
+        found += (first < k) & (k <= last) & off
+    return found
 
 
 def _copies(

@@ -72,3 +72,42 @@ def test_the_weights_move_to_what_reviewers_do():
     assert int(np.argmax(after)) == 2
     assert after[2] > before[2]
     assert teach(model, []) is model
+
+
+def column_of(name: str, words, chain) -> list[float]:
+    sheet = sheet_of(Document("a", (page(words),)), 3, 1, day_first=False)
+    e = encode(sheet, build_reference([]), None)
+    run = np.asarray([e.tokens.texts.index(text) for text in chain])
+    n = len(run)
+    found = choices(marks_of(e), np.zeros(len(e)), run, 0, n, length_shares([2], n), frozenset())
+    return found.features[:, NAMES.index(name)].tolist()
+
+
+def test_a_word_at_the_edge_of_the_runs_below_opens_a_column():
+    words = placed("Elm Street Invoice 1", 50, 50)
+    edge = words[2][1][0]
+    for i, text in enumerate(("Date today", "Month May")):
+        words += placed(text, edge, 64 + 14 * i)
+    chain = ["Elm", "Street", "Invoice"]
+    assert column_of("column opens inside", words, chain) == [0.0, 0.0, 1.0]
+    assert column_of("last: before a column", words, chain) == [0.0, 1.0, 0.0]
+
+
+def test_a_line_broken_for_want_of_room_goes_on_below():
+    """Two columns, so that the second line of the first is not the first run of its line."""
+    words = placed("Friends of Elm", 50, 50) + placed("Market: Johnson", 145, 50)
+    words += placed("Street", 50, 64) + placed("Bristol", 145, 64)
+    chain = ["Friends", "of", "Elm", "Street"]
+    assert column_of("line break inside", words, chain) == [0.0, 0.0, 0.0, 1.0]
+    assert column_of("gap inside", words, chain) == [0.0] * 4
+    assert column_of("line broken early", words, chain) == [0.0] * 4
+    assert column_of("line goes on elsewhere", words, chain) == [0.0] * 4
+    roomy = [
+        (t, (x0 + 200 * (x0 > 140), y0, x1 + 200 * (x0 > 140), y1)) for t, (x0, y0, x1, y1) in words
+    ]
+    assert column_of("line broken early", roomy, chain) == [0.0, 0.0, 0.0, 1.0]
+    aside = [
+        (t, (x0 + 12 * (t == "Street"), y0, x1 + 12 * (t == "Street"), y1))
+        for t, (x0, y0, x1, y1) in words
+    ]
+    assert column_of("line goes on elsewhere", aside, chain) == [0.0, 0.0, 0.0, 1.0]

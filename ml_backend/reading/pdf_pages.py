@@ -95,10 +95,11 @@ class PdfPages:
             raw.FORM_OnAfterLoadPage(handle, self._form)
         turns = raw.FPDFPage_GetRotation(handle)
         try:
-            yield PdfPage(handle, self._form)
+            yield PdfPage(handle, self._form, turns)
         finally:
-            # Turning a page back changes the open document: whoever loads it next must find it as it was.
-            raw.FPDFPage_SetRotation(handle, turns)
+            if turns:
+                # Turning a page back changes the open document: whoever loads it next must find it as it was.
+                raw.FPDFPage_SetRotation(handle, turns)
             if self._form:
                 raw.FORM_OnBeforeClosePage(handle, self._form)
             raw.FPDF_ClosePage(handle)
@@ -107,14 +108,14 @@ class PdfPages:
 class PdfPage:
     """An open page, turned back to 0 degrees: pdfium's text engine shreds turned pages."""
 
-    def __init__(self, handle: Any, form: Any) -> None:
+    def __init__(self, handle: Any, form: Any, turns: int) -> None:
         self._handle = handle
         self._form = form
-        turns = max(raw.FPDFPage_GetRotation(handle), 0)
-        raw.FPDFPage_SetRotation(handle, 0)
+        if turns:
+            raw.FPDFPage_SetRotation(handle, 0)
         box = raw.FS_RECTF()
         raw.FPDF_GetPageBoundingBox(handle, ctypes.byref(box))
-        self.frame = Frame(box.left, box.bottom, box.right, box.top, turns)
+        self.frame = Frame(box.left, box.bottom, box.right, box.top, max(turns, 0))
 
     def text(self) -> TextLayer:
         """The words of the text layer."""

@@ -2,7 +2,8 @@
 
 pypdfium2 ships the library and its bindings. A call through those converts every argument and releases the
 GIL; here the same addresses are bound with plain integers and the GIL kept, so that ``map`` drives them at
-half the cost. pdfium is not thread safe: one thread per process.
+half the cost. The few that are called for every word take arguments that were converted beforehand, once per
+page or once per process: a third of the cost again. pdfium is not thread safe: one thread per process.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import ctypes
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
+import numpy as np
 import pypdfium2.raw as raw
 from numpy.typing import NDArray
 
@@ -30,14 +33,24 @@ def _bind(name: str, result: Any, *arguments: Any) -> Function:
     return function
 
 
+def _bind_converted(name: str, result: Any) -> Function:
+    """A function whose arguments nobody converts or checks: pointers must come from ``converted``."""
+    function: Function = ctypes.PYFUNCTYPE(result)(address_of(getattr(raw, name)))
+    return function
+
+
+converted: Callable[[int], Any] = ctypes.c_void_p.from_param
+"""An address as an argument of the functions below that are bound without argument types."""
+
+_text_object = _bind_converted("FPDFText_GetTextObject", _POINTER)
+_loose_box = _bind_converted("FPDFText_GetLooseCharBox", _INT)
+_map_error = _bind_converted("FPDFText_HasUnicodeMapError", _INT)
+
 count_chars = _bind("FPDFText_CountChars", _INT, _POINTER)
 get_text = _bind("FPDFText_GetText", _INT, _POINTER, _INT, _INT, _POINTER)
 get_unicode = _bind("FPDFText_GetUnicode", ctypes.c_uint, _POINTER, _INT)
-get_text_object = _bind("FPDFText_GetTextObject", _POINTER, _POINTER, _INT)
-get_loose_box = _bind("FPDFText_GetLooseCharBox", _INT, _POINTER, _INT, _POINTER)
 get_char_size = _bind("FPDFText_GetFontSize", _DOUBLE, _POINTER, _INT)
 get_char_matrix = _bind("FPDFText_GetMatrix", _INT, _POINTER, _INT, _POINTER)
-has_map_error = _bind("FPDFText_HasUnicodeMapError", _INT, _POINTER, _INT)
 
 get_font = _bind("FPDFTextObj_GetFont", _POINTER, _POINTER)
 get_render_mode = _bind("FPDFTextObj_GetTextRenderMode", _INT, _POINTER)
@@ -68,6 +81,33 @@ def addresses(array: NDArray[Any]) -> range:
     """The address of each row of a C-contiguous array."""
     row = array.strides[0]
     return range(array.ctypes.data, array.ctypes.data + row * len(array), row)
+
+
+_ROWS = np.zeros((1024, 4), np.float32)
+_ROW_POINTERS = [converted(address) for address in addresses(_ROWS)]
+
+
+def loose_boxes(text_page: int, places: list[int]) -> NDArray[np.float32]:
+    """Left, top, right, bottom of characters: their advance by the height of their font; zeros if not known."""
+    boxes = np.empty((len(places), 4), np.float32)
+    page = repeat(converted(text_page))
+    for start in range(0, len(places), len(_ROWS)):
+        some = places[start : start + len(_ROWS)]
+        rows = _ROWS[: len(some)]
+        rows.fill(0)
+        consume(map(_loose_box, page, some, _ROW_POINTERS))
+        boxes[start : start + len(some)] = rows
+    return boxes
+
+
+def text_objects(text_page: int, places: list[int]) -> list[int]:
+    """The text object of each character; 0 for one that is in none."""
+    return list(map(_text_object, repeat(converted(text_page)), places))
+
+
+def map_errors(text_page: int, places: list[int]) -> list[int]:
+    """For each character: 1 if its code has no Unicode value, 0 if it has one, -1 if that is not known."""
+    return list(map(_map_error, repeat(converted(text_page)), places))
 
 
 _LONGEST_NAME = 256

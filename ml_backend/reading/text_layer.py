@@ -7,6 +7,7 @@ a word that does not lie flat, or is wider than its letters, is looked at charac
 
 from __future__ import annotations
 
+import ctypes
 import math
 from dataclasses import dataclass
 from itertools import repeat
@@ -27,7 +28,7 @@ WORD_GAP = 0.35
 """Two characters further apart than this share of their size are in two words, whatever pdfium says."""
 WIDEST_LETTER = 1.2
 """Mean width of a word's characters, as a share of their height, above which there may be gaps between them."""
-_LOWEST = -0.4
+_LOWEST = ctypes.c_float(-0.4).value
 """The lowest descender, in font sizes, that is believed."""
 _LEVEL = 0.6
 """By how much of its size, top and bottom together, a word's last character may stand off its first one's line."""
@@ -102,7 +103,7 @@ def map_error_share(text_page: int, layer: TextLayer) -> float:
     sample = layer.places[:: max(1, len(layer.places) // SAMPLE)][:SAMPLE]
     if not sample:
         return 0.0
-    errors = map(pdfium.has_map_error, repeat(text_page), sample)
+    errors = pdfium.map_errors(text_page, sample)
     return sum(1 for error in errors if error > 0) / len(sample)
 
 
@@ -149,26 +150,15 @@ def _edges(codes: Codes, text: str) -> Ints:
     return edges
 
 
-def _loose_boxes(text_page: int, places: Ints) -> NDArray[np.float32]:
-    """Left, top, right, bottom of characters: their advance by the height of their font."""
-    boxes = np.zeros((places.size, 4), np.float32)
-    pdfium.consume(
-        map(pdfium.get_loose_box, repeat(text_page), places.tolist(), pdfium.addresses(boxes))
-    )
-    return boxes
-
-
 def _boxes(
     text_page: int, edges: Ints
 ) -> tuple[Floats, NDArray[np.floating[Any]], Ints, NDArray[np.bool_]]:
     """Boxes by first and last character; how high their lines are; odd words; and which run up or down."""
     counts = edges[1::2] - edges[::2]
-    longer = np.flatnonzero(counts > 1)
-    head = _loose_boxes(text_page, edges[::2])
-    tail = head
-    if longer.size:
-        tail = head.copy()
-        tail[longer] = _loose_boxes(text_page, edges[1::2][longer] - 1)
+    outermost = edges.copy()
+    outermost[1::2] -= 1
+    both = pdfium.loose_boxes(text_page, outermost.tolist())
+    head, tail = both[::2], both[1::2]
     boxes = np.empty(head.shape, np.float64)
     np.minimum(head[:, ::3], tail[:, ::3], out=boxes[:, :2])
     np.maximum(head[:, 2:0:-1], tail[:, 2:0:-1], out=boxes[:, 2:])
@@ -181,7 +171,7 @@ def _boxes(
     lean = abs(head[:, 0] - tail[:, 0]) + abs(head[:, 2] - tail[:, 2])
     plumb = uneven & (lean <= _LEVEL * wide)
     # A single character says nothing about its line; the other words of the page do.
-    if 2 * np.count_nonzero(plumb) > longer.size:
+    if 2 * np.count_nonzero(plumb) > np.count_nonzero(counts > 1):
         plumb |= counts == 1
     gappy = boxes[:, 3] - boxes[:, 1] > WIDEST_LETTER * counts * wide
     odd = np.where(plumb, gappy, odd | uneven)
@@ -202,7 +192,7 @@ def _look_closely(
     owner = np.repeat(np.arange(odd.size), lengths)
     firsts = np.cumsum(lengths) - lengths
     places = np.arange(owner.size) + (begins[odd] - firsts)[owner]
-    chars = _loose_boxes(text_page, places).astype(np.float64)[:, [0, 3, 2, 1]]
+    chars = pdfium.loose_boxes(text_page, places.tolist()).astype(np.float64)[:, [0, 3, 2, 1]]
     parts = np.flatnonzero(
         np.concatenate([[True], (owner[1:] != owner[:-1]) | _apart(chars[:-1], chars[1:])])
     )
@@ -243,13 +233,18 @@ def _apart(before: Floats, after: Floats) -> NDArray[np.bool_]:
     return found
 
 
+_MATRIX = (ctypes.c_float * 6)()
+_MATRIX_ADDRESS = ctypes.addressof(_MATRIX)
+_DESCENT = ctypes.c_float()
+_DESCENT_ADDRESS = ctypes.addressof(_DESCENT)
+
+
 def _size_at(text_page: int, place: int) -> float:
     """Font size of a character on any line: the size in the content times the text matrix."""
-    matrix = np.zeros(6, np.float32)
-    if not pdfium.get_char_matrix(text_page, place, matrix.ctypes.data):
+    if not pdfium.get_char_matrix(text_page, place, _MATRIX_ADDRESS):
         return 0.0
     size: float = pdfium.get_char_size(text_page, place)
-    return size * math.hypot(matrix[2], matrix[3])
+    return size * math.hypot(_MATRIX[2], _MATRIX[3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,24 +262,26 @@ def _fonts(
     text_page: int, places: list[int], heights: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.uint16], list[_Font]]:
     """The font of each word's first character, as indices into the page's fonts."""
-    objects = list(map(pdfium.get_text_object, repeat(text_page), places))
+    objects = pdfium.text_objects(text_page, places)
+    distinct = list(dict.fromkeys(objects))
+    handles = list(map(pdfium.get_font, distinct))
     numbers: dict[int, int] = {}
     fonts: list[_Font] = []
-    of_object: dict[int, int] = {}
-    for at, one in enumerate(objects):
-        if one not in of_object:
-            handle = pdfium.get_font(one)
-            if handle not in numbers:
-                numbers[handle] = len(fonts)
-                fonts.append(_measured(text_page, handle, places[at], float(heights[at])))
-            of_object[one] = numbers[handle]
-    return np.array([of_object[one] for one in objects], np.uint16), fonts
+    for one, handle in zip(distinct, handles, strict=True):
+        if handle not in numbers:
+            numbers[handle] = len(fonts)
+            at = objects.index(one)
+            fonts.append(_measured(text_page, handle, places[at], float(heights[at])))
+    if len(fonts) == 1:
+        return np.zeros(len(objects), np.uint16), fonts
+    of_object = dict(zip(distinct, map(numbers.__getitem__, handles), strict=True))
+    found = map(of_object.__getitem__, objects)
+    return np.fromiter(found, np.uint16, len(objects)), fonts
 
 
 def _measured(text_page: int, handle: int, place: int, height: float) -> _Font:
     size = _size_at(text_page, place)
     if not handle or size <= 0 or height <= 0:
         return _Font(handle, 1.0, False)
-    descent = np.zeros(1, np.float32)
-    known = pdfium.get_descent(handle, 1.0, descent.ctypes.data)
-    return _Font(handle, size / height, bool(known) and _LOWEST <= descent[0] <= 0)
+    known = pdfium.get_descent(handle, 1.0, _DESCENT_ADDRESS)
+    return _Font(handle, size / height, bool(known) and _LOWEST <= _DESCENT.value <= 0)

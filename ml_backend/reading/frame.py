@@ -36,19 +36,24 @@ class Frame:
 
     def display(self, boxes: Boxes) -> Boxes:
         """Boxes (n, 4) left, bottom, right, top on the page as (x0, y0, x1, y1) from its top left, downwards."""
-        columns, signs = _TURNED[self.quarter_turns % 4]
-        near, far = (self.left, self.bottom), (self.right, self.top)
-        start = [
-            -near[column % 2] if sign > 0 else far[column % 2]
-            for column, sign in zip(columns, signs, strict=True)
-        ]
-        return boxes[:, columns] * signs + start
+        columns, signs, starts = _TURNED[self.quarter_turns % 4]
+        edges = (-self.left, -self.bottom, self.right, self.top)
+        return boxes.take(columns, axis=1) * signs + [edges[start] for start in starts]
 
 
-_TURNED: tuple[tuple[list[int], tuple[int, int, int, int]], ...] = (
-    ([0, 3, 2, 1], (1, -1, 1, -1)),
-    ([1, 0, 3, 2], (1, 1, 1, 1)),
-    ([2, 1, 0, 3], (-1, 1, -1, 1)),
-    ([3, 2, 1, 0], (-1, -1, -1, -1)),
+def _turned(
+    *sides: tuple[int, int],
+) -> tuple[NDArray[np.intp], NDArray[np.float64], tuple[int, ...]]:
+    columns, signs = zip(*sides, strict=True)
+    starts = tuple(column % 2 if sign > 0 else 2 + column % 2 for column, sign in sides)
+    return np.array(columns, np.intp), np.array(signs, np.float64), starts
+
+
+_TURNED = (
+    _turned((0, 1), (3, -1), (2, 1), (1, -1)),
+    _turned((1, 1), (0, 1), (3, 1), (2, 1)),
+    _turned((2, -1), (1, 1), (0, -1), (3, 1)),
+    _turned((3, -1), (2, -1), (1, -1), (0, -1)),
 )
-"""By quarter turns: which side becomes x0, y0, x1 and y1, and whether it then runs the other way."""
+"""By quarter turns: which side becomes x0, y0, x1 and y1, and whether it then runs the other way; and at which
+edge each begins: minus the left, minus the bottom, the right, the top."""

@@ -44,6 +44,7 @@ converted: Callable[[int], Any] = ctypes.c_void_p.from_param
 
 _text_object = _bind_converted("FPDFText_GetTextObject", _POINTER)
 _loose_box = _bind_converted("FPDFText_GetLooseCharBox", _INT)
+_font = _bind_converted("FPDFTextObj_GetFont", _POINTER)
 _map_error = _bind_converted("FPDFText_HasUnicodeMapError", _INT)
 
 count_chars = _bind("FPDFText_CountChars", _INT, _POINTER)
@@ -52,7 +53,6 @@ get_unicode = _bind("FPDFText_GetUnicode", ctypes.c_uint, _POINTER, _INT)
 get_char_size = _bind("FPDFText_GetFontSize", _DOUBLE, _POINTER, _INT)
 get_char_matrix = _bind("FPDFText_GetMatrix", _INT, _POINTER, _INT, _POINTER)
 
-get_font = _bind("FPDFTextObj_GetFont", _POINTER, _POINTER)
 get_render_mode = _bind("FPDFTextObj_GetTextRenderMode", _INT, _POINTER)
 get_font_name = _bind("FPDFFont_GetBaseFontName", _POINTER, _POINTER, _POINTER, _POINTER)
 get_descent = _bind("FPDFFont_GetDescent", _INT, _POINTER, ctypes.c_float, _POINTER)
@@ -103,6 +103,11 @@ def loose_boxes(text_page: int, places: list[int]) -> NDArray[np.float32]:
 def text_objects(text_page: int, places: list[int]) -> list[int]:
     """The text object of each character; 0 for one that is in none."""
     return list(map(_text_object, repeat(converted(text_page)), places))
+
+
+def fonts_of(objects: list[int]) -> list[int]:
+    """The font of each text object; 0 for none."""
+    return list(map(_font, map(converted, objects)))
 
 
 def map_errors(text_page: int, places: list[int]) -> list[int]:

@@ -80,10 +80,7 @@ def read_text_layer(text_page: int) -> TextLayer:
     boxes, sizes, odd, plumb = _boxes(text_page, edges)
     places = edges[::2].tolist()
     fonts, metrics = _fonts(text_page, places, sizes)
-    sizes = sizes * np.array([font.size_by_height for font in metrics])[fonts]
-    top = boxes[:, 1] + sizes
-    trim = np.array([font.trim for font in metrics])[fonts] & ~plumb
-    np.copyto(boxes[:, 3], top, where=trim & (top < boxes[:, 3]))
+    sizes = _to_font_sizes(boxes, sizes, plumb, fonts, metrics)
     if odd.size:
         edges, boxes, sizes, fonts = _look_closely(text_page, edges, boxes, sizes, fonts, odd)
         places = edges[::2].tolist()
@@ -96,6 +93,27 @@ def read_text_layer(text_page: int) -> TextLayer:
         tuple(pdfium.font_names(font.handle for font in metrics)),
         places,
     )
+
+
+def _to_font_sizes(
+    boxes: Floats,
+    heights: NDArray[np.floating[Any]],
+    plumb: NDArray[np.bool_],
+    fonts: NDArray[np.uint16],
+    metrics: list[_Font],
+) -> Floats:
+    """The words' font sizes; boxes of level words are cut to them in place, where their font allows it."""
+    level = ~plumb
+    if len(metrics) == 1:
+        sizes: Floats = np.multiply(heights, metrics[0].size_by_height, dtype=np.float64)
+        if not metrics[0].trim:
+            return sizes
+    else:
+        sizes = heights * np.array([font.size_by_height for font in metrics])[fonts]
+        level &= np.array([font.trim for font in metrics])[fonts]
+    top = boxes[:, 1] + sizes
+    np.copyto(boxes[:, 3], top, where=level & (top < boxes[:, 3]))
+    return sizes
 
 
 def map_error_share(text_page: int, layer: TextLayer) -> float:
@@ -164,12 +182,11 @@ def _boxes(
     np.maximum(head[:, 2:0:-1], tail[:, 2:0:-1], out=boxes[:, 2:])
     wide, tall = head[:, 2] - head[:, 0], head[:, 1] - head[:, 3]
     odd = boxes[:, 2] - boxes[:, 0] > WIDEST_LETTER * counts * tall
-    drop = abs(head[:, 1] - tail[:, 1]) + abs(head[:, 3] - tail[:, 3])
-    uneven = drop > _LEVEL * tall
+    off = abs(head - tail)
+    uneven = off[:, 1] + off[:, 3] > _LEVEL * tall
     if not uneven.any():
         return boxes, tall, np.flatnonzero(odd), uneven
-    lean = abs(head[:, 0] - tail[:, 0]) + abs(head[:, 2] - tail[:, 2])
-    plumb = uneven & (lean <= _LEVEL * wide)
+    plumb = uneven & (off[:, 0] + off[:, 2] <= _LEVEL * wide)
     # A single character says nothing about its line; the other words of the page do.
     if 2 * np.count_nonzero(plumb) > np.count_nonzero(counts > 1):
         plumb |= counts == 1
@@ -264,7 +281,7 @@ def _fonts(
     """The font of each word's first character, as indices into the page's fonts."""
     objects = pdfium.text_objects(text_page, places)
     distinct = list(dict.fromkeys(objects))
-    handles = list(map(pdfium.get_font, distinct))
+    handles = pdfium.fonts_of(distinct)
     numbers: dict[int, int] = {}
     fonts: list[_Font] = []
     for one, handle in zip(distinct, handles, strict=True):

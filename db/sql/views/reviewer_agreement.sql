@@ -14,39 +14,37 @@ WITH standing AS (
     ) several
     JOIN annotations a ON a.task_id = several.task_id
     WHERE a.deleted_at IS NULL AND NOT a.was_cancelled
-), answers AS (
-    -- Sorted only so that equal answers are equal arrays; "C" is the cheapest order there is.
-    SELECT s.id, v.field,
-           array_agg(coalesce(v.normalised, v."text", '')
-                     ORDER BY coalesce(v.normalised, v."text", '') COLLATE "C") AS answer
+), found AS MATERIALIZED (
+    SELECT s.id, v.field, coalesce(v.normalised, v."text", '') COLLATE "C" AS value
     FROM standing s
     JOIN annotation_values v ON v.event_id = s.last_event_id
     WHERE v.outcome <> 'removed'
-    GROUP BY s.id, v.field
 ), pairs AS (
     SELECT one.project_id, one.id AS one_id, two.id AS two_id, one.reviewer AS reviewer_a,
            two.reviewer AS reviewer_b
     FROM standing one
     JOIN standing two ON two.task_id = one.task_id AND two.reviewer > one.reviewer
-), compared AS (
-    SELECT pairs.project_id, pairs.reviewer_a, pairs.reviewer_b, a.field,
-           coalesce(a.answer = b.answer, false) AS same
-    FROM pairs
-    JOIN answers a ON a.id = pairs.one_id
-    LEFT JOIN answers b ON b.id = pairs.two_id AND b.field = a.field
+), sides AS (
+    SELECT one_id, two_id, one_id AS id, true AS is_one FROM pairs
     UNION ALL
-    -- What only the other one found.
-    SELECT pairs.project_id, pairs.reviewer_a, pairs.reviewer_b, b.field, false
-    FROM pairs
-    JOIN answers b ON b.id = pairs.two_id
-    WHERE NOT EXISTS (SELECT FROM answers a WHERE a.id = pairs.one_id AND a.field = b.field)
+    SELECT one_id, two_id, two_id, false FROM pairs
+), compared AS (
+    -- Sorted only so that equal answers are equal arrays, therefore in "C", the cheapest order. A field only one
+    -- of them found has no array on the other side.
+    SELECT s.one_id, s.two_id, f.field,
+           coalesce(array_agg(f.value ORDER BY f.value) FILTER (WHERE s.is_one)
+                  = array_agg(f.value ORDER BY f.value) FILTER (WHERE NOT s.is_one), false) AS same
+    FROM sides s
+    JOIN found f ON f.id = s.id
+    GROUP BY s.one_id, s.two_id, f.field
 )
-SELECT c.project_id, p.title AS project, c.field, c.reviewer_a, c.reviewer_b, count(*) AS compared,
+SELECT pairs.project_id, p.title AS project, c.field, pairs.reviewer_a, pairs.reviewer_b, count(*) AS compared,
        count(*) FILTER (WHERE c.same) AS agreed,
        count(*) FILTER (WHERE c.same)::double precision / count(*) AS agreement
 FROM compared c
-JOIN projects p ON p.id = c.project_id
-GROUP BY c.project_id, p.title, c.field, c.reviewer_a, c.reviewer_b;
+JOIN pairs USING (one_id, two_id)
+JOIN projects p ON p.id = pairs.project_id
+GROUP BY pairs.project_id, p.title, c.field, pairs.reviewer_a, pairs.reviewer_b;
 COMMENT ON VIEW reviewer_agreement IS 'Where a task was annotated by several reviewers: how often two of them gave a field the same value. A field only one of them found counts as disagreement.';
 COMMENT ON COLUMN reviewer_agreement.project_id IS 'Project.';
 COMMENT ON COLUMN reviewer_agreement.project IS 'Title of the project.';

@@ -56,13 +56,15 @@ def table(
 ) -> WordTable:
     """Words of one source; sizes default to the boxes' heights, confidences to 1."""
     count = len(texts)
+    sources = np.empty(count, np.uint8)
+    sources.fill(source)
     return WordTable(
         texts=tuple(texts),
         boxes=boxes,
         sizes=boxes[:, 3] - boxes[:, 1] if sizes is None else sizes,
         fonts=np.zeros(count, np.uint16) if fonts is None else fonts,
         font_names=font_names or ("",),
-        sources=np.full(count, source, np.uint8),
+        sources=sources,
         confidences=np.ones(count) if confidences is None else confidences,
     )
 

@@ -7,8 +7,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from reportlab.pdfgen.canvas import Canvas
 
 from db.words import INK_CELL, WordSource
+from ml_backend.reading import pdf_pages
 from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.frame import Frame
 from ml_backend.reading.judge import Evidence, PageKind, kind_of
@@ -182,3 +184,36 @@ def test_a_page_survives_its_way_out_of_the_reading_process():
 def test_an_error_is_a_code_and_a_sentence():
     error = DocumentError("too_large", "The file is too large.")
     assert (error.code, str(error)) == ("too_large", "The file is too large.")
+
+
+def test_a_document_that_is_opened_anew_on_the_way_gives_the_same_pages(monkeypatch):
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=(612, 792))
+    for number in range(5):
+        canvas.drawString(72, 700, f"Page {number}")
+        canvas.acroForm.textfield(name=f"field{number}", value=f"value {number}", x=150, y=600)
+        canvas.setPageRotation(90 * number % 360)
+        canvas.showPage()
+    canvas.save()
+    at_once = list(_read(out.getvalue()))
+    monkeypatch.setattr(pdf_pages, "PAGES_AT_ONCE", 2)
+    assert list(_read(out.getvalue())) == at_once
+    assert [texts for texts, *_ in at_once] == [["Page", str(number)] for number in range(5)]
+    assert [values for _, values, *_ in at_once] == [[f"value {number}"] for number in range(5)]
+
+
+def _read(data: bytes):
+    """Of each page, twice in a row: its words, field values, size and picture."""
+    pdf = pdf_pages.PdfPages(data)
+    for number in range(len(pdf)):
+        for _ in range(2):
+            with pdf.page(number) as page:
+                found = (
+                    page.text().texts,
+                    page.fields().texts,
+                    (page.frame.width, page.frame.height),
+                    page.render(36).tobytes(),
+                )
+            assert pdf.size(number) == found[2]
+        yield found
+    pdf.close()

@@ -39,12 +39,12 @@ class AnnotationEvent(Base):
     __tablename__ = "annotation_events"
     __table_args__ = (
         UniqueConstraint("project_id", "label_studio_id", "kind", "occurred_at", "content_sha256"),
-        # States of one task or annotation in order, without touching their contents.
+        # States of one task or annotation, the newest first, without touching their contents.
         Index(
             "ix_annotation_events_task_id_label_studio_id_id",
             "task_id",
             "label_studio_id",
-            "id",
+            text("id DESC"),
             postgresql_include=["recorded_at", "occurred_at", "kind", "late", "was_cancelled"],
         ),
         # Who and from which extraction, for figures over all states: the rows are wide.

@@ -22,7 +22,7 @@ OPEN = "ix_annotations_open"
 def upgrade() -> None:
     # Indexes over the whole history take as long as it is: about 10 s for a million events.
     op.execute("SET LOCAL statement_timeout = 0")
-    _states([*STATES_INCLUDED, "was_cancelled"])
+    _states(sa.text("id DESC"), [*STATES_INCLUDED, "was_cancelled"])
     op.create_index(
         "ix_annotation_events_id",
         "annotation_events",
@@ -52,15 +52,15 @@ def downgrade() -> None:
     op.drop_index(VALUES, "annotation_values")
     op.create_index(VALUES, "annotation_values", ["event_id"])
     op.drop_index("ix_annotation_events_id", "annotation_events")
-    _states(STATES_INCLUDED)
+    _states("id", STATES_INCLUDED)
 
 
-def _states(included: list[str]) -> None:
+def _states(last: str | sa.TextClause, included: list[str]) -> None:
     op.drop_index(STATES, "annotation_events")
     op.create_index(
         STATES,
         "annotation_events",
-        ["task_id", "label_studio_id", "id"],
+        ["task_id", "label_studio_id", last],
         postgresql_include=included,
     )
 

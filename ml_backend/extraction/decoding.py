@@ -54,7 +54,7 @@ def shape_of_field(spans: Sequence[tuple[Tokens, Ints]]) -> Shape:
     often = sum(n > 1 for n in lines) >= max(2, 0.04 * len(lines))
     return Shape(
         longest=longest if longest == 1 else longest + 2,
-        lines=max(lines) if often else 1,
+        lines=max(lines) if often else min(max(lines), 2),
         gap=min(float(np.quantile(gaps, 0.95)), 4.0),
     )
 

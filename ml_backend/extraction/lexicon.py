@@ -82,12 +82,17 @@ _ADDRESS = re.compile(r"\S+@\S+\.\w+|(https?://|www\.)\S+", re.IGNORECASE)
 _RANGE = re.compile(
     r"(\d{1,4}[/.]\d{1,2}(?:[/.]\d{2,4})?)[\-–—](\d{1,4}[/.]\d{1,2}(?:[/.]\d{2,4})?)"
 )
+_GLUED = re.compile(
+    r"(?<=[^\W\d_]{2})(?:\(\w*\d\w*\)?|\d{1,2}[/.\-]\d{1,2}[/.\-](?:\d{4}|\d{2}))[.,;]?$"
+)
+"""A number in brackets, or a whole date, printed straight after a word."""
 _TRIM = ".,;:!?'\"()[]{}*#"
 
 
 @lru_cache(maxsize=200_000)
 def pieces(text: str) -> tuple[tuple[int, int], ...]:
-    """Cut points of words glued together on paper: "02/11/20-02/12/20", "Flight:02/11/20".
+    """Cut points of words glued together on paper: "02/11/20-02/12/20", "Flight:02/11/20",
+    "Mills(1204)", "Mills02/11/20".
 
     Nothing for a blank word.
     """
@@ -102,6 +107,8 @@ def pieces(text: str) -> tuple[tuple[int, int], ...]:
     match = _RANGE.fullmatch(text, cuts[-1])
     if match:
         cuts += [match.end(1), match.start(2)]
+    elif match := _GLUED.search(text, cuts[-1]):
+        cuts.append(match.start())
     cuts.append(len(text))
     return tuple(pairwise(cuts))
 

@@ -34,7 +34,9 @@ PRIOR = {
     "gap inside": -1.0,
     "line break inside": -0.5,
     "line broken early": -1.0,
+    "line after print": -1.0,
     "column opens inside": -1.0,
+    "date or amount inside": -3.0,
     "colon inside": -1.0,
     "first: opens a run": 1.0,
     "first: after print": 0.5,
@@ -54,12 +56,23 @@ PRIOR = {
     "known value": 1.0,
     "line goes on elsewhere": -1.5,
 }
-INSIDE, BREAKS, FIRST, LAST = 8, slice(3, 7), 5, 7
+INSIDE, BREAKS, COLON, FIRST, LAST = 10, slice(3, 8), 9, 5, 7
 MOST_COPIES = 12
 COLUMN_LINES, COLUMN_RUNS = 8, 2
 """A word opens a column if so many runs within so many lines begin at its left edge."""
 ALIGNED = 0.25
 """Farthest two left edges of one column are apart, in line heights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The document's segments: first token, page, line, edges."""
+
+    first: Ints
+    page: Ints
+    line: Ints
+    left: Floats
+    right: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,9 @@ class Marks:
     squeezed: NDArray[np.uint64]
     line: Ints
     left: Floats
+    right: Floats
     height: Floats
+    runs: Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +115,13 @@ def marks_of(encoded: Encoded) -> Marks:
     after = np.concatenate((template[1:], [False])) & ~line_closes
     after_colon = np.concatenate(([False], colon[:-1])) & ~line_opens
     open_end = np.fromiter((text[-1:] in ",-–/&" for text in tokens.texts), bool, n)
-    column = _opens_column(tokens, opens) & ~opens
+    runs = _runs(tokens, opens)
+    column = _opens_column(tokens, runs, opens)
     before_column = np.concatenate((column[1:], [False]))
     nothing = np.zeros(n)
-    inside = (np.ones(n), template, opens, nothing, _fitted_above(encoded), column, colon)
+    told = before | after_colon
+    value = np.isin(tokens.kind, (Kind.DATE, Kind.MONEY))
+    inside = (np.ones(n), template, opens, nothing, nothing, told, column, value, colon)
     first = (opens, before, after_colon, lower, blank)
     last = (closes, after, before_column, lower, blank, open_end, colon)
     return Marks(
@@ -113,56 +131,56 @@ def marks_of(encoded: Encoded) -> Marks:
         hashes[tokens.lexeme, 4],
         tokens.line,
         tokens.box[:, 0],
+        tokens.box[:, 2],
         np.maximum(tokens.box[:, 3] - tokens.box[:, 1], 1.0),
+        runs,
     )
 
 
-def _opens_column(tokens: Tokens, opens: Bools) -> Bools:
-    """Which tokens stand at a left edge that runs of neighbouring lines share."""
-    n = len(tokens)
-    starts = np.flatnonzero(opens)
-    edge, line = tokens.box[starts, 0], tokens.line[starts].astype(np.float64)
-    page, height = tokens.page, np.maximum(tokens.box[:, 3] - tokens.box[:, 1], 1.0)
-    inner = np.flatnonzero(~opens)
-    found = np.zeros(n, dtype=bool)
-    # Sorted by page and edge, the runs at one edge are neighbours.
-    key = page[starts] * 1e6 + edge
-    order = np.argsort(key, kind="stable")
-    key, line = key[order], line[order]
-    own = page[inner] * 1e6 + tokens.box[inner, 0]
-    low = np.searchsorted(key, own - ALIGNED * height[inner])
-    high = np.searchsorted(key, own + ALIGNED * height[inner], side="right")
-    for i, a, b in zip(inner.tolist(), low.tolist(), high.tolist(), strict=True):
-        if b - a >= COLUMN_RUNS:
-            near = np.abs(line[a:b] - tokens.line[i]) <= COLUMN_LINES
-            found[i] = near.sum() >= COLUMN_RUNS
-    return found
+def _runs(tokens: Tokens, opens: Bools) -> Runs:
+    first = np.flatnonzero(opens)
+    return Runs(
+        first,
+        tokens.page[first],
+        tokens.line[first],
+        tokens.box[first, 0],
+        np.maximum.reduceat(tokens.box[:, 2], first),
+    )
 
 
-def _fitted_above(encoded: Encoded) -> Bools:
-    """Which tokens open a run that could have stood at the end of the run above it."""
-    tokens, context = encoded.tokens, encoded.sheet.context
+def _opens_column(tokens: Tokens, runs: Runs, opens: Bools) -> Bools:
+    """Which tokens inside a run stand at a left edge that runs of neighbouring lines share."""
     found = np.zeros(len(tokens), dtype=bool)
-    if context is None:
-        return found
-    segments = context.segments
-    below = np.flatnonzero(segments.above >= 0)
-    above = segments.above[below]
-    right = np.maximum.reduceat(tokens.box[:, 2], segments.first)
-    margin = np.zeros(int(tokens.page.max()) + 1)
-    np.maximum.at(margin, tokens.page, tokens.box[:, 2])
-    follower = np.minimum(above + 1, len(segments.first) - 1)
-    followed = (segments.line[follower] == segments.line[above]) & (follower != above)
-    edge = np.where(
-        followed,
-        tokens.box[segments.first[follower], 0],
-        margin[tokens.page[segments.first[above]]],
-    )
-    first = segments.first[below]
-    width = tokens.box[first, 2] - tokens.box[first, 0]
-    blank = 0.3 * (tokens.box[first, 3] - tokens.box[first, 1])
-    found[first] = right[above] + blank + width <= edge
+    inner = np.flatnonzero(~opens)
+    height = np.maximum(tokens.box[inner, 3] - tokens.box[inner, 1], 1.0)
+    # Sorted by page and edge, the runs at one edge are neighbours.
+    key = runs.page * 1e6 + runs.left
+    order = np.argsort(key, kind="stable")
+    key, line = key[order], runs.line[order]
+    own = tokens.page[inner] * 1e6 + tokens.box[inner, 0]
+    low = np.searchsorted(key, own - ALIGNED * height)
+    high = np.searchsorted(key, own + ALIGNED * height, side="right")
+    enough = high - low >= COLUMN_RUNS
+    for i, a, b in zip(
+        inner[enough].tolist(), low[enough].tolist(), high[enough].tolist(), strict=True
+    ):
+        found[i] = (np.abs(line[a:b] - tokens.line[i]) <= COLUMN_LINES).sum() >= COLUMN_RUNS
     return found
+
+
+def _broken_early(marks: Marks, upper: int, first: int) -> bool:
+    """Whether the word `first` could have stood at the end of the run above it, which `upper`
+    closes: a run that begins at the same left edge reaches as far."""
+    runs = marks.runs
+    run = int(np.searchsorted(runs.first, upper, side="right")) - 1
+    height = marks.height[first]
+    column = (
+        (runs.page == runs.page[run])
+        & (np.abs(runs.left - runs.left[run]) <= ALIGNED * height)
+        & (np.abs(runs.line - runs.line[run]) <= COLUMN_LINES)
+    )
+    needed = marks.right[upper] + 0.3 * height + marks.right[first] - marks.left[first]
+    return bool(needed <= runs.right[column].max())
 
 
 def value_hash(squeezed: NDArray[np.uint64]) -> int:
@@ -200,7 +218,7 @@ def choices(
     inside = sums[last + 1] - sums[first]
     # What a word does at the edge is said there: breaks before the first, a colon after the last.
     inside[:, BREAKS] -= inner[first, BREAKS]
-    inside[:, BREAKS.stop] -= inner[last, BREAKS.stop]
+    inside[:, COLON] -= inner[last, COLON]
     count = last - first
     usual = lengths[np.minimum(count, len(lengths) - 1)]
     ends, begins = _copies(marks.squeezed, chain, first, last)
@@ -229,8 +247,10 @@ def _inner(marks: Marks, odds: Floats, chain: Ints) -> Floats:
     inner = np.concatenate((np.clip(odds[chain], -8, 8)[:, None], marks.inside[chain]), axis=1)
     broken = np.diff(marks.line[chain], prepend=marks.line[chain[0]]) != 0
     inner[:, 3] *= ~broken
-    inner[:, 4] = broken
-    inner[:, 5] *= broken
+    inner[:, 6] *= broken
+    for k in np.flatnonzero(broken).tolist():
+        inner[k, 4] = 1.0
+        inner[k, 5] = _broken_early(marks, int(chain[k - 1]), int(chain[k]))
     return inner
 
 

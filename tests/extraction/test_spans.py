@@ -99,15 +99,17 @@ def test_a_line_broken_for_want_of_room_goes_on_below():
     words += placed("Street", 50, 64) + placed("Bristol", 145, 64)
     chain = ["Friends", "of", "Elm", "Street"]
     assert column_of("line break inside", words, chain) == [0.0, 0.0, 0.0, 1.0]
-    assert column_of("gap inside", words, chain) == [0.0] * 4
-    assert column_of("line broken early", words, chain) == [0.0] * 4
-    assert column_of("line goes on elsewhere", words, chain) == [0.0] * 4
-    roomy = [
-        (t, (x0 + 200 * (x0 > 140), y0, x1 + 200 * (x0 > 140), y1)) for t, (x0, y0, x1, y1) in words
-    ]
+    for name in ("gap inside", "line broken early", "line after print", "line goes on elsewhere"):
+        assert column_of(name, words, chain) == [0.0] * 4, name
+    roomy = [*words, *placed("A line of the column that is longer", 50, 78)]
     assert column_of("line broken early", roomy, chain) == [0.0, 0.0, 0.0, 1.0]
-    aside = [
-        (t, (x0 + 12 * (t == "Street"), y0, x1 + 12 * (t == "Street"), y1))
-        for t, (x0, y0, x1, y1) in words
-    ]
+    told = [*words, *placed("Road:", 5, 64)]
+    assert column_of("line after print", told, chain) == [0.0, 0.0, 0.0, 1.0]
+    aside = [(t, (b[0] + 12 * (t == "Street"), b[1], b[2], b[3])) for t, b in words]
     assert column_of("line goes on elsewhere", aside, chain) == [0.0, 0.0, 0.0, 1.0]
+
+
+def test_a_date_printed_straight_after_a_name_is_not_part_of_it():
+    e = encoded("Client: Elm Street Bakers02/11/20")
+    assert e.tokens.texts == ("Client:", "Elm", "Street", "Bakers", "02/11/20")
+    assert picked(e, 1) == "Elm Street Bakers"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench._forms import SHARED, Forms, Marked, Task, load, marked
+from bench._forms import SHARED, Forms, Marked, Task, load, marked, metric
 from ml_backend.extraction.artifact import from_bytes, to_bytes
 from ml_backend.extraction.calibration import expected_calibration_error
 from ml_backend.extraction.encoding import SheetCache
@@ -116,6 +116,7 @@ def absent(forms: Forms, seeds: Sequence[int], cache: SheetCache) -> None:
         "\n### Absent fields, 50 documents: invented values, and recall of the values that are there\n"
     )
     print("| pool | level | invented | recall | precision |\n|---|---|---|---|---|")
+    judge = metric()
     for pool in (False, True):
         rows: list[tuple[str, float, bool, bool]] = []
         blank: list[tuple[bool, bool]] = []
@@ -128,7 +129,11 @@ def absent(forms: Forms, seeds: Sequence[int], cache: SheetCache) -> None:
                     if f in forms.gold[name]:
                         values = extractor.predict([_masked(forms, name, f)])[0].values
                         own = [v for v in values if v.field == f]
-                        blank.append((bool(own), any(v.filled for v in own)))
+                        # A copy in a longer word, or written another way, is still there: nothing is invented.
+                        if not any(
+                            judge.matches(forms.kinds[f], v.text, forms.gold[name][f]) for v in own
+                        ):
+                            blank.append((bool(own), any(v.filled for v in own)))
         for at, level in enumerate(("suggest", "fill")):
             kept = [right for _, _, right, filled in rows if filled or level == "suggest"]
             invented = sum(b[at] for b in blank) / len(blank)

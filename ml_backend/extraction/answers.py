@@ -59,6 +59,7 @@ def _value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked
         encoded,
         state,
         spec,
+        f,
         best.candidates[0],
         confidence,
         tuple(
@@ -76,7 +77,9 @@ def _value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked
 def _further(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked) -> list[Value]:
     """The other values of a field that may have several."""
     return [
-        _made(encoded, state, spec, c, state.calibration.confidence(f, c.score * c.sure, 1.0), ())
+        _made(
+            encoded, state, spec, f, c, state.calibration.confidence(f, c.score * c.sure, 1.0), ()
+        )
         for c in best.candidates[1:]
         if c.score >= 0.3
     ]
@@ -86,6 +89,7 @@ def _made(
     encoded: Encoded,
     state: State,
     spec: FieldSpec,
+    f: int,
     candidate: Candidate,
     confidence: float,
     alternatives: tuple[Alternative, ...],
@@ -100,5 +104,5 @@ def _made(
         spans=_spans(encoded, candidate),
         confidence=confidence,
         alternatives=alternatives,
-        filled=confidence >= state.calibration.fill,
+        filled=confidence >= state.calibration.fill[f],
     )

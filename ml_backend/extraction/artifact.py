@@ -20,7 +20,7 @@ from skops.io import dumps, loads
 from ml_backend.extraction.errors import ExtractionError
 from ml_backend.extraction.estimator import FieldExtractor
 
-FORMAT = 3
+FORMAT = 4
 TRUSTED = ("ml_backend.extraction.estimator.FieldExtractor",)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SCHEMA = "schema.json"

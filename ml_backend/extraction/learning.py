@@ -3,7 +3,7 @@ of fields, calibration. Deterministic for the same input and seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,7 @@ from ml_backend.extraction.decoding import (
 from ml_backend.extraction.document import Floats, text_of
 from ml_backend.extraction.encoding import Encoded, Sheet, encode
 from ml_backend.extraction.fields import FieldSpec, Labels
-from ml_backend.extraction.masking import masked_outcomes
+from ml_backend.extraction.masking import blanks, masked_outcomes, rows_of
 from ml_backend.extraction.self_training import Lesson, self_train
 from ml_backend.extraction.spans import (
     Case,
@@ -114,7 +114,13 @@ def learn(lessons: Lessons, settings: Settings) -> State:
         else None
         for e, t in zip(encoded, targets, strict=True)
     ]
+    missing = blanks(lessons, targets, [i for i, e in enumerate(encoded) if len(e)], settings.seed)
+    without: dict[int, list[Rows]] = {}
+    for blank in missing:
+        i = blank.document
+        without.setdefault(i, []).append(rows_of(blank, targets[i], lessons.sheets[i], rng))
     present = [r for r in rows if r is not None]
+    present += [r for own in without.values() for r in own]
 
     def fit(of: Sequence[Rows], start: TokenModel | None = None) -> TokenModel:
         return fit_tokens(of, len(fields), c=settings.c, start=start)
@@ -122,7 +128,7 @@ def learn(lessons: Lessons, settings: Settings) -> State:
     model = fit(present)
     weak: list[Rows] = []
     folds = _folds(len(encoded), settings.seed)
-    held = _held_out(encoded, rows, folds, fit)
+    held = _held_out(encoded, rows, without, folds, fit)
     spans = untaught_spans(encoded, targets, shapes)
     spans = _taught_spans(spans, encoded, targets, shapes, held)
     if settings.self_train and lessons.pool:
@@ -142,13 +148,13 @@ def learn(lessons: Lessons, settings: Settings) -> State:
         model, weak = self_train(model, lesson, lambda more, start: fit([*present, *more], start))
         # The folds only calibrate: a third of the weak rows tells them enough.
         few = weak[:: 3 if len(weak) > 30 else 1]
-        held = _held_out(encoded, rows, folds, lambda own: fit([*own, *few]))
+        held = _held_out(encoded, rows, without, folds, lambda own: fit([*own, *few]))
         spans = _taught_spans(spans, encoded, targets, shapes, held)
     state = State(
         model, lessons.reference, shapes, pairs, spans, uncalibrated(len(fields)), learnt, empty
     )
     outcomes = _outcomes(state, encoded, targets, held)
-    outcomes += masked_outcomes(state, lessons, targets, held, settings.seed)
+    outcomes += masked_outcomes(state, missing, held)
     return replace(state, calibration=calibrate(outcomes, len(fields)))
 
 
@@ -175,13 +181,15 @@ def _folds(count: int, seed: int) -> list[list[int]]:
 def _held_out(
     encoded: Sequence[Encoded],
     rows: Sequence[Rows | None],
+    without: Mapping[int, Sequence[Rows]],
     folds: Sequence[Sequence[int]],
     fit: Callable[[Sequence[Rows]], TokenModel],
 ) -> dict[int, TokenModel]:
-    """Document → a model that has not seen it."""
+    """Document → a model that has not seen it, be it whole or without some of its values."""
     models: dict[int, TokenModel] = {}
     for fold in folds:
         rest = [r for i, r in enumerate(rows) if r is not None and i not in fold]
+        rest += [r for i, own in sorted(without.items()) if i not in fold for r in own]
         if any((r.state == YES).any() for r in rest):
             model = fit(rest)
             models.update({i: model for i in fold if len(encoded[i])})

@@ -1,12 +1,14 @@
-"""Absent values, made: the value's words are taken off the page and the model is asked again.
+"""Absent values, made: a value's words are taken off the page.
 
-Reviewed documents rarely lack a field, so this is how the level above which values are filled in
-learns what an invented answer looks like.
+Reviewed documents rarely lack a field, so a model that saw only them answers with the next best: the net
+amount where there is no gross one. Documents without some of their values teach it that nothing is an answer
+too, and the levels above which values are filled in learn from held-out ones what an invented value looks like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -15,16 +17,18 @@ import numpy as np
 from ml_backend.extraction.calibration import Outcome
 from ml_backend.extraction.decoding import decode, margin_of
 from ml_backend.extraction.document import Tokens
-from ml_backend.extraction.encoding import encode, sheet_of
+from ml_backend.extraction.encoding import Encoded, Sheet, encode, sheet_of
 from ml_backend.extraction.fields import Document, PageLike
 from ml_backend.extraction.lexicon import squeeze
-from ml_backend.extraction.targets import Target
-from ml_backend.extraction.token_model import TokenModel
+from ml_backend.extraction.targets import NO, TELLING_KINDS, UNKNOWN, Target
+from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
 
 if TYPE_CHECKING:
     from ml_backend.extraction.learning import Lessons, State
 
-FEWEST_MASKED, MOST_MASKED = 24, 80
+MOST_BLANKS = 100
+PLAIN_SHARE = 0.1
+BLANK_WEIGHT = 2.0
 
 
 def without_words(page: PageLike, gone: frozenset[str]) -> PageLike:
@@ -50,10 +54,12 @@ def without_words(page: PageLike, gone: frozenset[str]) -> PageLike:
     )
 
 
-def mask_value(document: Document, tokens: Tokens, target: Target, field: int) -> Document:
-    """The document without any word of the field's values."""
+def mask_values(
+    document: Document, tokens: Tokens, target: Target, fields: Sequence[int]
+) -> Document:
+    """The document without any word of the fields' values."""
     gone = set()
-    for span in target.spans[field]:
+    for span in (span for f in fields for span in target.spans[f]):
         for i in span.tolist():
             page = tokens.pages[int(tokens.page[i])]
             gone |= {squeeze(tokens.texts[i]), squeeze(page.texts[int(tokens.word[i])])}
@@ -61,32 +67,72 @@ def mask_value(document: Document, tokens: Tokens, target: Target, field: int) -
     return Document(document.id, tuple(without_words(page, words) for page in document.pages))
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """Document number `document` of the lessons without the values of `fields`."""
+
+    document: int
+    fields: tuple[int, ...]
+    encoded: Encoded
+
+
+def blanks(
+    lessons: Lessons, targets: Sequence[Target], documents: Sequence[int], seed: int
+) -> list[Blank]:
+    """Reviewed documents, each once without one half of its values and once without the other."""
+    rng = np.random.default_rng(seed + 13)
+    chosen = rng.permutation(np.asarray(documents, dtype=np.intp))[: MOST_BLANKS // 2]
+    found = []
+    for i in sorted(chosen.tolist()):
+        there = [f for f in range(len(lessons.fields)) if targets[i].spans[f]]
+        for half in np.array_split(rng.permutation(there), 2):
+            fields = tuple(sorted(int(f) for f in half))
+            if fields:
+                found += _blank(lessons, targets[i], i, fields)
+    return found
+
+
+def _blank(lessons: Lessons, target: Target, i: int, fields: tuple[int, ...]) -> list[Blank]:
+    sheet = lessons.sheets[i]
+    masked = mask_values(sheet.document, sheet.tokens, target, fields)
+    kept = {page.number for page in sheet.tokens.pages}
+    masked = Document(masked.id, tuple(p for p in masked.pages if p.number in kept))
+    blank = sheet_of(masked, len(masked.pages), len(masked.pages), lessons.day_first)
+    if blank.context is None:
+        return []
+    return [Blank(i, fields, encode(blank, lessons.reference, i, lessons.hints(blank)))]
+
+
+def rows_of(blank: Blank, target: Target, sheet: Sheet, rng: np.random.Generator) -> Rows:
+    """Nothing there is the value of a field, least of all what looks like one."""
+    tokens = blank.encoded.tokens
+    state = np.full((len(tokens), target.state.shape[1]), UNKNOWN, dtype=np.int8)
+    for f in blank.fields:
+        state[:, f] = NO
+        for span in target.spans[f]:
+            if len(span) == 1:  # the same value may still stand there, written another way
+                i = int(span[0])
+                alike = tokens.amount == sheet.tokens.amount[i]
+                alike |= tokens.day[:, 0] == sheet.tokens.day[i, 0]
+                state[alike, f] = UNKNOWN
+    share = np.where(np.isin(tokens.kind, TELLING_KINDS), 1.0, PLAIN_SHARE)
+    chosen = np.flatnonzero(rng.random(len(tokens)) < share)
+    return take_rows(blank.encoded, state, chosen, BLANK_WEIGHT)
+
+
 def masked_outcomes(
-    state: State,
-    lessons: Lessons,
-    targets: list[Target],
-    held: Mapping[int, TokenModel],
-    seed: int,
+    state: State, found: Sequence[Blank], held: Mapping[int, TokenModel]
 ) -> list[Outcome]:
     """What held-out models answer for fields that are no longer there."""
-    cases = [
-        (i, f) for i in sorted(held) for f in range(len(lessons.fields)) if targets[i].spans[f]
-    ]
-    count = min(max(len(held), FEWEST_MASKED), MOST_MASKED)
-    order = np.random.default_rng(seed + 13).permutation(len(cases))[:count]
-    found = []
-    for at in order.tolist():
-        i, f = cases[at]
-        sheet = lessons.sheets[i]
-        masked = mask_value(sheet.document, sheet.tokens, targets[i], f)
-        head = tail = len(masked.pages)
-        kept = {page.number for page in sheet.tokens.pages}
-        masked = Document(masked.id, tuple(p for p in masked.pages if p.number in kept))
-        blank = sheet_of(masked, head, tail, lessons.day_first)
-        if blank.context is None:
+    outcomes = []
+    for blank in found:
+        if blank.document not in held:
             continue
-        e = encode(blank, lessons.reference, i, lessons.hints(blank))
-        best = decode(e, held[i].log_odds(e), state.shapes, state.pairs, state.spans)[f]
-        if best.candidates:
-            found.append(Outcome(f, best.certainty, margin_of(best), False, masked=True))
-    return found
+        e = blank.encoded
+        odds = held[blank.document].log_odds(e)
+        ranked = decode(e, odds, state.shapes, state.pairs, state.spans)
+        for f in blank.fields:
+            best = ranked[f]
+            if best.candidates:
+                outcomes.append(Outcome(f, best.certainty, margin_of(best), False, masked=True))
+    return outcomes

@@ -103,7 +103,13 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
             tuple(np.asarray(lengths) for lengths in header["span_lengths"]),
             tuple(frozenset(int(v) for v in known) for known in header["span_values"]),
         ),
-        calibration=Calibration(**{**calibration, "bias": tuple(calibration["bias"])}),
+        calibration=Calibration(
+            **{
+                **calibration,
+                "bias": tuple(calibration["bias"]),
+                "fill": tuple(calibration["fill"]),
+            }
+        ),
         learnt=tuple(stored["learnt"]),
         empty_boxes=stored["empty_boxes"],
     )

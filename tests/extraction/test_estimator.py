@@ -66,7 +66,7 @@ def test_a_stored_model_answers_alike(extractor):
     loaded = from_bytes(to_bytes(extractor))
     documents = [f.document for f in TEST]
     assert loaded.predict(documents) == extractor.predict(documents)
-    assert stored_versions(to_bytes(extractor))["format"] == "3"
+    assert stored_versions(to_bytes(extractor))["format"] == "4"
 
 
 def test_other_bytes_are_refused_with_a_sentence():

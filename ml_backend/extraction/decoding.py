@@ -276,13 +276,16 @@ def decode(
     pairs: Sequence[Pair],
     spans: SpanModel,
     shift: NDArray[np.float64] | None = None,
+    marks: Marks | None = None,
 ) -> list[Ranked]:
-    """One ranking per field. `shift` is added to the odds when choosing (a vote), not to scores."""
+    """One ranking per field. `shift` is added to the odds when choosing (a vote), not to scores.
+    `marks`: the document's, where the caller has them already."""
     context = encoded.sheet.context
     if context is None:
         return [Ranked() for _ in shapes]
     chosen = odds if shift is None else odds + shift
-    marks = None if all(shape.single for shape in shapes) else marks_of(encoded)
+    if marks is None and not all(shape.single for shape in shapes):
+        marks = marks_of(encoded)
     found = []
     for f, shape in enumerate(shapes):
         extent = None if shape.single or marks is None else Extent(marks, spans, f)

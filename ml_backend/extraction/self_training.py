@@ -17,7 +17,7 @@ from ml_backend.extraction.decoding import Pair, Ranked, Shape, decode
 from ml_backend.extraction.document import Floats, Ints
 from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.lexicon import SHARED
-from ml_backend.extraction.spans import SpanModel
+from ml_backend.extraction.spans import Marks, SpanModel, marks_of
 from ml_backend.extraction.targets import NO, UNKNOWN, YES, Target, mark_copies, rows_to_learn
 from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
 
@@ -106,11 +106,16 @@ def self_train(
             spans = target.spans[f]
             anchor = anchors_of(encoded, [int(spans[0][0])])[0] if spans else None
             fixed[f].append(Anchored(*anchor, REVIEWED_VOTES) if anchor else None)
+    words = not all(shape.single for shape in lesson.shapes)
+    marks = [marks_of(e) if words and len(e) else None for e in lesson.unreviewed]
     weak: list[Rows] = []
     rng = np.random.default_rng(lesson.seed + 1)
     for threshold in SCHEDULE:
         odds = [model.log_odds(e) for e in lesson.unreviewed]
-        plain = [_decoded(e, o, lesson, None) for e, o in zip(lesson.unreviewed, odds, strict=True)]
+        plain = [
+            _decoded(e, o, lesson, None, m)
+            for e, o, m in zip(lesson.unreviewed, odds, marks, strict=True)
+        ]
         stands = [list(column) for column in fixed]
         for e, ranked in zip(lesson.unreviewed, plain, strict=True):
             for f in range(fields):
@@ -123,7 +128,7 @@ def self_train(
             if not len(e):
                 continue
             shift = _votes(e, o, near[first_unreviewed + d], alike[first_unreviewed + d], stands)
-            ranked = _decoded(e, o, lesson, shift)
+            ranked = _decoded(e, o, lesson, shift, marks[d])
             target = _weak_target(e, ranked, threshold, lesson.shapes)
             if (target.state == YES).any():
                 chosen = rows_to_learn(e.tokens, target, NEGATIVES, TELLING, rng)
@@ -132,8 +137,10 @@ def self_train(
     return model, weak
 
 
-def _decoded(e: Encoded, odds: Floats, lesson: Lesson, shift: Floats | None) -> list[Ranked]:
-    return decode(e, odds, lesson.shapes, lesson.pairs, lesson.spans, shift)
+def _decoded(
+    e: Encoded, odds: Floats, lesson: Lesson, shift: Floats | None, marks: Marks | None
+) -> list[Ranked]:
+    return decode(e, odds, lesson.shapes, lesson.pairs, lesson.spans, shift, marks)
 
 
 def _votes(

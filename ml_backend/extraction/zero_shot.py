@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ml_backend.extraction.aliases import (
     Occurrence,
@@ -40,10 +41,18 @@ from ml_backend.extraction.upright import extraction_put_back, upright
 _MONEY = frozenset(["total", "subtotal", "tax", "discount", "shipping", "deposit", "rent"])
 _BLOCKS = frozenset(["address", "ship_to"])
 _PARTIES = frozenset(["vendor", "customer", "tenant", "landlord", "ship_to", "contact"])
+_ENDS = frozenset(["start_date", "end_date"])
 _MOST_WORDS_TO_THE_RIGHT = 10
 _MOST_LINES_BELOW = 3
 _WEAKEST = 0.45
 _FILL_FROM = 0.5
+_HOLDS_A_LABEL = 0.2
+_PERIOD, _OTHER_END, _BARE_PERIOD, _IN_COLUMN = 0.2, 0.3, 0.85, 0.25
+_ALIGNED, _NEAR_ROWS, _ROWS = 3.0, 12.0, 2
+"""Points, text heights, and other days: what makes a column of days."""
+_BETWEEN_DAYS = frozenset(
+    ["", "-", "–", "—", "to", "thru", "through", "until", "a", "à", "até", "ate", "ao"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +119,17 @@ class ZeroShotExtractor:
         for page in views:
             marks = _marks(page, self._known)
             starts = {mark.first: mark for mark in marks if mark.boundary}
+            labelled = frozenset(at for mark in marks for at in range(mark.first, mark.last + 1))
             for target in self._targets:
                 for mark in marks:
                     weight = target.phrases.get(mark.occurrence.phrase)
                     if weight is not None:
-                        found.extend(_around(page, mark, weight, target, starts, largest))
+                        found.extend(_around(page, mark, weight, target, starts, labelled, largest))
         if not any(page.texts for page in views):
             return []
+        for target in self._targets:
+            if target.concept in _ENDS:
+                found.extend(_bare_periods(views, target))
         found.extend(_without_label(views, self._targets, found, largest))
         found.sort(key=lambda c: (-c.score, c.page, c.box[1], c.box[0], c.field))
         return found
@@ -216,6 +229,7 @@ def _around(
     weight: float,
     target: _Target,
     starts: Mapping[int, _Mark],
+    labelled: frozenset[int],
     largest: float | None,
 ) -> list[Candidate]:
     base = weight + 0.06 * (len(mark.occurrence.phrase) - 1)
@@ -229,6 +243,12 @@ def _around(
     found: list[Candidate] = []
     for shaped, penalty in right + below:
         score = base - penalty + _fit(shaped, target, largest)
+        if target.spec.type is FieldType.TEXT and labelled & {
+            *range(shaped.first, shaped.last + 1)
+        }:
+            score -= _HOLDS_A_LABEL
+        elif target.concept in _ENDS:
+            score += _in_period(page, shaped, target.concept)
         found.append(Candidate(target.spec.name, page.page.number, shaped.text, shaped.box, score))
     return found
 
@@ -267,7 +287,7 @@ def _right(
         return []
     if kind is FieldType.IDENTIFIER:
         for word in range(at, min(stop, at + 4)):
-            if _identifier(page.texts[word]):
+            if _identifier(page, word):
                 crossed = page.segment[word] - page.segment[mark.last]
                 cost = 0.05 * (word - at) + 0.05 * max(0, crossed - 1)
                 found.append((_words(page, word, word), cost))
@@ -284,6 +304,57 @@ def _right(
         cost += 0.25
     found.append((_words(page, at, last), cost))
     return found
+
+
+def _periods(page: PageView) -> list[tuple[Shaped, Shaped]]:
+    """Pairs of days printed as one period, "1 Jan 2026 – 31 Jan 2026"."""
+    found = []
+    for one, two in pairwise(page.dates):
+        between = [text.strip(" .").lower() for text in page.texts[one.last + 1 : two.first]]
+        if page.line[one.last] == page.line[two.first] and all(t in _BETWEEN_DAYS for t in between):
+            found.append((one, two))
+    return found
+
+
+def _in_period(page: PageView, shaped: Shaped, concept: str | None) -> float:
+    """What a place tells of the first or last day of something: the same end of a printed period, and not one
+    of a column of days, which belong to the rows of a table."""
+    at = 0 if concept == "start_date" else 1
+    score = -_IN_COLUMN if _in_column(page, shaped) else 0.0
+    for period in _periods(page):
+        if shaped == period[at]:
+            return score + _PERIOD
+        if shaped == period[1 - at]:
+            return score - _OTHER_END
+    return score
+
+
+def _in_column(page: PageView, shaped: Shaped) -> bool:
+    height = shaped.box[3] - shaped.box[1]
+    beside = [
+        other
+        for other in page.dates
+        if other != shaped
+        and abs(other.box[0] - shaped.box[0]) < _ALIGNED
+        and abs(other.box[1] - shaped.box[1]) < _NEAR_ROWS * height
+    ]
+    return len(beside) >= _ROWS
+
+
+def _bare_periods(views: Sequence[PageView], target: _Target) -> list[Candidate]:
+    """Periods of the first page that stand by no label of the field and in no column."""
+    at = 0 if target.concept == "start_date" else 1
+    return [
+        Candidate(
+            target.spec.name,
+            page.page.number,
+            days[at].text,
+            days[at].box,
+            _BARE_PERIOD - 0.01 * place - (_IN_COLUMN if _in_column(page, days[at]) else 0.0),
+        )
+        for page in views[:1]
+        for place, days in enumerate(_periods(page)[:8])
+    ]
 
 
 def _rest(mark: _Mark, box: Box, target: _Target) -> list[tuple[Shaped, float]]:
@@ -364,7 +435,7 @@ def _under(
         for word in range(at, end + 1):
             box = page.boxes[word]
             beside = min(box[2], label[2] + height) > max(box[0], label[0] - height)
-            if beside and _identifier(page.texts[word]):
+            if beside and _identifier(page, word):
                 return [(_words(page, word, word), cost + _aside(box, label))]
         return []
     shaped = _words(page, at, end)
@@ -408,10 +479,12 @@ def _words(page: PageView, first: int, last: int) -> Shaped:
     return Shaped(first, last, text, page.box(first, last))
 
 
-def _identifier(word: str) -> bool:
-    """Whether a word may be a number somebody issued."""
-    plain = word.strip(".,;:#()")
-    return any(c.isdigit() for c in plain) and not any(c in "$€£%" for c in plain)
+def _identifier(page: PageView, at: int) -> bool:
+    """Whether a word may be a number somebody issued; a day is none."""
+    plain = page.texts[at].strip(".,;:#()")
+    if not any(c.isdigit() for c in plain) or any(c in "$€£%" for c in plain):
+        return False
+    return not any(date.first <= at <= date.last for date in page.dates)
 
 
 def _fit(shaped: Shaped, target: _Target, largest: float | None) -> float:

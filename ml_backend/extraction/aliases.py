@@ -25,27 +25,28 @@ LONGEST_PHRASE = 5
 
 # Concept → phrases, strongest first. "/" separates phrases; spelling is folded when read.
 _CONCEPT_TEXT = {
-    "invoice_number": "invoice number/invoice no/invoice id/invoice/bill number/número da nota fiscal/número da nota/nota fiscal número/nota fiscal/nf número/número da fatura/fatura número/fatura/nfe/nf e",
-    "order_number": "purchase order number/purchase order/po number/order number/order no/order id/order/p o number/your order/número do pedido/pedido de compra/ordem de compra/pedido número/pedido/número da ordem/oc número",
-    "contract_number": "contract number/contract no/contract id/contract/agreement number/agreement no/número do contrato/contrato número/contrato",
+    "invoice_number": "invoice number/invoice no/invoice id/invoice ref/invoice/bill number/número da nota fiscal/número da nota/nota fiscal número/nota fiscal/nf número/número da fatura/fatura número/ref da fatura/fatura/nfe/nf e",
+    "order_number": "purchase order number/purchase order/po number/order number/order no/order id/order ref/po ref/order/p o number/your order/número do pedido/pedido de compra/ordem de compra/pedido número/ref do pedido/pedido/número da ordem/oc número",
+    "contract_number": "contract number/contract no/contract id/contract ref/contract/agreement number/agreement no/número do contrato/contrato número/ref do contrato/contrato",
     "customer_number": "customer number/customer id/customer no/client number/client id/account number/account no/código do cliente/número do cliente/conta",
+    "document_number": "document number/document no/document id/our reference/your reference/requisition number/requisition/document/reference/ref/número do documento/nosso número/nossa referência/requisição/documento/referência",
     "reference": "reference number/reference/ref number/ref/your reference/referência/número de referência",
     "invoice_date": "invoice date/date of issue/issue date/bill date/date issued/issued on/issued/data da nota/data da fatura/data de emissão/data da emissão/emissão/emitido em/emitida em/dated/date/data",
     "order_date": "order date/po date/purchase order date/date of order/date ordered/data do pedido/data da ordem/data da compra",
     "contract_date": "contract date/agreement date/date of agreement/date signed/signed on/data do contrato/data da assinatura/assinado em",
-    "due_date": "due date/payment due/due on/due by/pay by/payment date/due/data de vencimento/data do vencimento/vencimento/vence em/pagar até",
+    "due_date": "due date/payment due/due on/due by/pay by/pay before/payable on/payable by/settle by/payment date/due/data de vencimento/data do vencimento/vencimento/vence em/pagar até/pagável em/quitar até/venc",
     "delivery_date": "delivery date/ship date/date of delivery/deliver by/delivery by/shipping date/data de entrega/data da entrega/prazo de entrega/entrega",
     "start_date": "start date/date from/from date/effective date/commencement date/starting/start/begins/begin/from/valid from/period from/data de início/data inicial/início da vigência/vigência de/início/de",
     "end_date": "end date/date to/to date/expiration date/expiry date/expires/ending/end/ends/until/through/to/valid until/period to/data de término/data final/fim da vigência/término/vigência até/fim/até",
     "total": "grand total/total amount due/total due/invoice total/order total/total amount/amount due/balance due/total payable/total to pay/total value/contract value/gross amount/gross total/total/valor total da nota/valor total do pedido/valor total/total geral/total da fatura/total do pedido/total a pagar/valor a pagar/valor do contrato",
-    "subtotal": "sub total/subtotal/net amount/net total/total before tax/amount before tax/valor dos produtos/total dos produtos/total dos itens/valor líquido/soma",
+    "subtotal": "sub total/subtotal/net amount/net total/total before tax/amount before tax/sum of items/value of goods/goods and services/net/valor dos produtos/total dos produtos/total dos itens/soma dos itens/valor líquido/mercadorias e serviços/líquido/soma",
     "tax": "sales tax/tax amount/total tax/vat amount/tax/vat/gst/hst/icms/iss/impostos/imposto/valor do imposto/tributos",
     "discount": "discount amount/discount/less discount/rebate/desconto/valor do desconto/descontos/abatimento",
     "shipping": "shipping and handling/shipping cost/shipping/freight/delivery charge/postage/frete/valor do frete/despesas de envio",
     "deposit": "security deposit/deposit amount/deposit/caução/depósito caução/depósito/valor da caução",
     "rent": "monthly rent/rent amount/rental amount/rent/aluguel mensal/valor do aluguel/aluguel",
-    "vendor": "vendor name/supplier name/seller name/vendor/supplier/seller/sold by/remit to/payable to/from company/issuer/fornecedor/nome do fornecedor/emitente/vendedor/prestador/contratada/contratado/razão social",
-    "customer": "customer name/client name/buyer name/bill to/billed to/sold to/invoice to/customer/client/buyer/purchaser/cliente/nome do cliente/comprador/destinatário/tomador/contratante/faturar para/cobrar de/sacado",
+    "vendor": "vendor name/supplier name/seller name/vendor/supplier/seller/sold by/remit to/payable to/from company/issuer/from/fornecedor/nome do fornecedor/emitente/vendedor/prestador/contratada/contratado/razão social/de",
+    "customer": "customer name/client name/buyer name/bill to/billed to/sold to/invoice to/customer/client/buyer/purchaser/ordered by/attention/to/cliente/nome do cliente/comprador/destinatário/tomador/contratante/faturar para/cobrar de/sacado/solicitante/para",
     "ship_to": "ship to/deliver to/delivery address/shipping address/entregar em/endereço de entrega/local de entrega",
     "tenant": "tenant name/tenant/lessee/renter/locatário/inquilino",
     "landlord": "landlord name/landlord/lessor/owner/locador/proprietário",
@@ -77,10 +78,12 @@ _SYNONYMS = {
 
 _TOKEN = re.compile(r"[a-z0-9]+|#")
 _GLUE = frozenset(["da", "do", "das", "dos", "the"])
-# Never enough on their own to announce a value, whatever the field.
-_TOO_WEAK = frozenset(
-    [("de",), ("a",), ("to",), ("from",), ("number",), ("ate",), ("un",), ("um",)]
+# Never enough to announce a value in the middle of other words, whatever the field.
+TOO_WEAK = frozenset(
+    [("de",), ("a",), ("to",), ("para",), ("from",), ("number",), ("ate",), ("un",), ("um",)]
 )
+_ALONE = 0.6
+"""What they weigh where they stand alone, as a heading of what is below or beside."""
 
 
 @lru_cache(maxsize=200_000)
@@ -179,6 +182,7 @@ def concept_of(spec: FieldSpec, *, column: bool = False) -> str | None:
     return None
 
 
+_NAMES = 3
 _COLUMN_ONLY = frozenset(
     ["quantity", "unit_price", "line_amount", "description", "item_number", "item_code", "unit"]
 )
@@ -193,13 +197,20 @@ def weighted_phrases(spec: FieldSpec, *, column: bool = False) -> dict[Phrase, f
             weights.setdefault(found, max(0.8, 1.0 - 0.02 * rank))
     for text in (spec.label_en, spec.label_pt, spec.name):
         found = phrase(text)
-        if found and found not in _TOO_WEAK:
+        if found and found not in TOO_WEAK:
             weights.setdefault(found, 0.9)
     concept = concept_of(spec, column=column)
     if concept:
         for rank, found in enumerate(CONCEPTS[concept]):
-            if found not in _TOO_WEAK:
-                weights.setdefault(found, max(0.4, 0.8 - 0.02 * rank))
+            weight = _ALONE if found in TOO_WEAK else max(0.6, 0.8 - 0.01 * rank)
+            weights.setdefault(found, weight)
+    for alias in aliases:
+        # An alias that is what a concept is called stands for the concept: "Invoice number" for "Bill no" too.
+        for phrases in CONCEPTS.values():
+            if alias in phrases[:_NAMES] and not column:
+                for rank, found in enumerate(phrases):
+                    if found not in TOO_WEAK:
+                        weights.setdefault(found, max(0.5, 0.7 - 0.01 * rank))
     return {found: weight for found, weight in weights.items() if len(found) <= LONGEST_PHRASE}
 
 
@@ -219,7 +230,7 @@ class Occurrence:
 
 def all_concept_phrases() -> frozenset[Phrase]:
     """Every phrase of the dictionary long enough to be a label in its own right."""
-    return frozenset(p for phrases in CONCEPTS.values() for p in phrases if p not in _TOO_WEAK)
+    return frozenset(p for phrases in CONCEPTS.values() for p in phrases if p not in TOO_WEAK)
 
 
 def find_phrases(
@@ -277,7 +288,8 @@ def _in_segment(
         head, colon, tail = last.partition(":")
         rest = tail.strip() if leftover and colon and tokens_of(head) else ""
         following = segment[segment.index(words[-1]) + 1 :]
-        followed = bool(following) and texts[following[0]].startswith(":")
+        # Also at the end of a row of dots that leads to the value.
+        followed = bool(following) and texts[following[0]].lstrip("._…·-").startswith(":")
         if not leftover or rest:
             found.append(
                 Occurrence(

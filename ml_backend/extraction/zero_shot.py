@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ml_backend.extraction.aliases import (
+    TOO_WEAK,
     Occurrence,
     Phrase,
     all_concept_phrases,
     concept_of,
     find_phrases,
+    phrase,
     weighted_phrases,
 )
 from ml_backend.extraction.checkbox import CheckboxModel
@@ -41,6 +43,7 @@ from ml_backend.extraction.upright import extraction_put_back, upright
 _MONEY = frozenset(["total", "subtotal", "tax", "discount", "shipping", "deposit", "rent"])
 _BLOCKS = frozenset(["address", "ship_to"])
 _PARTIES = frozenset(["vendor", "customer", "tenant", "landlord", "ship_to", "contact"])
+_SHORT_RUN = 6
 _ENDS = frozenset(["start_date", "end_date"])
 _MOST_WORDS_TO_THE_RIGHT = 10
 _MOST_LINES_BELOW = 3
@@ -82,6 +85,8 @@ class _Mark:
     last: int
     boundary: bool
     leading: int
+    alone: bool
+    """Whether nothing else stands in its run of words, or only a value after its colon."""
 
 
 class ZeroShotExtractor:
@@ -123,6 +128,8 @@ class ZeroShotExtractor:
             for target in self._targets:
                 for mark in marks:
                     weight = target.phrases.get(mark.occurrence.phrase)
+                    if mark.occurrence.phrase in TOO_WEAK and not mark.alone:
+                        continue
                     if weight is not None:
                         found.extend(_around(page, mark, weight, target, starts, labelled, largest))
         if not any(page.texts for page in views):
@@ -214,12 +221,20 @@ def _confidence(score: float) -> float:
 def _marks(page: PageView, known: Mapping[Phrase, object]) -> list[_Mark]:
     position = {int(word): at for at, word in enumerate(page.layout.order)}
     marks: list[_Mark] = []
-    for occurrence in find_phrases(page.page, page.layout, known):
+    found = find_phrases(page.page, page.layout, known)
+    begins = {position[occurrence.words[0]] for occurrence in found}
+    for occurrence in found:
         first, last = position[occurrence.words[0]], position[occurrence.words[-1]]
+        follows = last + 1 in begins and page.segment[last + 1] == page.segment[last]
+        if follows and not occurrence.colon:
+            continue  # "Customer" in "Customer tax ID" says whose, and announces nobody
         leading = 0
         while first - leading > 0 and page.segment[first - leading - 1] == page.segment[first]:
             leading += 1
-        marks.append(_Mark(occurrence, first, last, leading == 0 or occurrence.colon, leading))
+        ends = last + 1 == len(page.texts) or page.segment[last + 1] != page.segment[last]
+        alone = not leading and (ends or occurrence.colon)
+        starts = (not leading or occurrence.colon) and (alone or occurrence.phrase not in TOO_WEAK)
+        marks.append(_Mark(occurrence, first, last, starts, leading, alone))
     return marks
 
 
@@ -301,7 +316,8 @@ def _right(
     cost = 0.0008 * gap + 0.05 * max(0, crossed - 1)
     if not mark.occurrence.colon and crossed == 0:
         # "Total due by bank transfer": words of the same run after a label without a colon.
-        cost += 0.25
+        short = not mark.leading and last - at < _SHORT_RUN
+        cost += 0.1 if short else 0.25
     found.append((_words(page, at, last), cost))
     return found
 
@@ -557,11 +573,44 @@ def _letterhead(page: PageView, name: str) -> list[Candidate]:
         text = " ".join(page.texts[at : end + 1])
         if box[1] < page.page.height / 5 and sum(c.isalpha() for c in text) > 3:
             size = box[3] - box[1] - 0.01 * box[1]
-            title = len(text.split()) == 1 and bool(_TITLES & {text.strip(":").upper()})
+            title = {*phrase(text)} <= _TITLES
             if not title and (best is None or size > best[0]):
                 best = (size, Candidate(name, page.page.number, text, box, 0.48))
         at = end + 1
     return [best[1]] if best else []
 
 
-_TITLES = frozenset(["INVOICE", "FATURA", "CONTRACT", "CONTRATO", "PEDIDO", "RECEIPT", "RECIBO"])
+_TITLES = frozenset(
+    [
+        "invoice",
+        "order",
+        "purchase",
+        "sales",
+        "contract",
+        "agreement",
+        "service",
+        "services",
+        "receipt",
+        "statement",
+        "quote",
+        "estimate",
+        "bill",
+        "tax",
+        "of",
+        "for",
+        "fatura",
+        "nota",
+        "fiscal",
+        "pedido",
+        "compra",
+        "venda",
+        "contrato",
+        "prestacao",
+        "servicos",
+        "servico",
+        "recibo",
+        "orcamento",
+        "ordem",
+        "de",
+    ]
+)

@@ -201,9 +201,9 @@ def timing(forms: Forms) -> None:
         load_ms = 1000 * (time.process_time() - started)
         documents = forms.of(task.test)
         loaded.predict(documents)
+        pages = sum(len(loaded.encode(d).tokens.pages) for d in documents)
         started = time.process_time()
         loaded.predict(documents)
-        pages = sum(len(loaded.encode(d).tokens.pages) for d in documents)
         page_ms = 1000 * (time.process_time() - started) / pages
         print(
             f"| {size} | {seconds[0]:.1f} s | {seconds[1]:.1f} s | {seconds[2]:.1f} s | {len(data)} | {load_ms:.0f} | {page_ms:.1f} |",

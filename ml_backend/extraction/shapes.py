@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from ml_backend.extraction.fields import Box, FieldSpec, FieldType, PageLike
 from ml_backend.extraction.geometry import IntArray, Layout, lay_out
@@ -20,6 +21,11 @@ _NUMBER = re.compile(
 )
 _DECIMALS = re.compile(r"[.,]\d{2}[)\-−%€]?$")
 _CURRENCY_WORD = re.compile(r"^(?:[A-Z]{0,2}[$]|[€£¥₹]|USD|EUR|BRL|GBP|CAD)$")
+_BETWEEN_DAYS = frozenset(
+    ["", "-", "–", "—", "to", "thru", "through", "until", "a", "à", "até", "ate", "ao"]
+)
+_ALIGNED, _NEAR_ROWS, _ROWS = 3.0, 12.0, 2
+"""Points, text heights, and other days: what makes a column of days."""
 _DATE_SPEC = FieldSpec("", FieldType.DATE, format="DMY")
 
 
@@ -55,6 +61,33 @@ class PageView:
     segment: list[int]
     dates: tuple[Shaped, ...]
     numbers: tuple[Shaped, ...]
+
+    @cached_property
+    def periods(self) -> tuple[tuple[Shaped, Shaped], ...]:
+        """Pairs of days printed as one period, "1 Jan 2026 – 31 Jan 2026"."""
+        return tuple(
+            (one, two)
+            for one, two in pairwise(self.dates)
+            if self.line[one.last] == self.line[two.first]
+            and all(
+                text.strip(" .").lower() in _BETWEEN_DAYS
+                for text in self.texts[one.last + 1 : two.first]
+            )
+        )
+
+    @cached_property
+    def in_column(self) -> frozenset[Shaped]:
+        """The days that stand in a column of days."""
+        return frozenset(
+            one
+            for one in self.dates
+            if sum(
+                abs(other.box[0] - one.box[0]) < _ALIGNED
+                and abs(other.box[1] - one.box[1]) < _NEAR_ROWS * (one.box[3] - one.box[1])
+                for other in self.dates
+            )
+            > _ROWS
+        )
 
     def box(self, first: int, last: int) -> Box:
         """Box around the positions first..last of one line."""

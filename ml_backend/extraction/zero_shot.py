@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from ml_backend.extraction.aliases import (
     TOO_WEAK,
@@ -51,11 +50,6 @@ _WEAKEST = 0.45
 _FILL_FROM = 0.5
 _HOLDS_A_LABEL = 0.2
 _PERIOD, _OTHER_END, _BARE_PERIOD, _IN_COLUMN = 0.2, 0.3, 0.85, 0.25
-_ALIGNED, _NEAR_ROWS, _ROWS = 3.0, 12.0, 2
-"""Points, text heights, and other days: what makes a column of days."""
-_BETWEEN_DAYS = frozenset(
-    ["", "-", "–", "—", "to", "thru", "through", "until", "a", "à", "até", "ate", "ao"]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,39 +316,17 @@ def _right(
     return found
 
 
-def _periods(page: PageView) -> list[tuple[Shaped, Shaped]]:
-    """Pairs of days printed as one period, "1 Jan 2026 – 31 Jan 2026"."""
-    found = []
-    for one, two in pairwise(page.dates):
-        between = [text.strip(" .").lower() for text in page.texts[one.last + 1 : two.first]]
-        if page.line[one.last] == page.line[two.first] and all(t in _BETWEEN_DAYS for t in between):
-            found.append((one, two))
-    return found
-
-
 def _in_period(page: PageView, shaped: Shaped, concept: str | None) -> float:
     """What a place tells of the first or last day of something: the same end of a printed period, and not one
     of a column of days, which belong to the rows of a table."""
     at = 0 if concept == "start_date" else 1
-    score = -_IN_COLUMN if _in_column(page, shaped) else 0.0
-    for period in _periods(page):
+    score = -_IN_COLUMN if shaped in page.in_column else 0.0
+    for period in page.periods:
         if shaped == period[at]:
             return score + _PERIOD
         if shaped == period[1 - at]:
             return score - _OTHER_END
     return score
-
-
-def _in_column(page: PageView, shaped: Shaped) -> bool:
-    height = shaped.box[3] - shaped.box[1]
-    beside = [
-        other
-        for other in page.dates
-        if other != shaped
-        and abs(other.box[0] - shaped.box[0]) < _ALIGNED
-        and abs(other.box[1] - shaped.box[1]) < _NEAR_ROWS * height
-    ]
-    return len(beside) >= _ROWS
 
 
 def _bare_periods(views: Sequence[PageView], target: _Target) -> list[Candidate]:
@@ -366,10 +338,10 @@ def _bare_periods(views: Sequence[PageView], target: _Target) -> list[Candidate]
             page.page.number,
             days[at].text,
             days[at].box,
-            _BARE_PERIOD - 0.01 * place - (_IN_COLUMN if _in_column(page, days[at]) else 0.0),
+            _BARE_PERIOD - 0.01 * place - (_IN_COLUMN if days[at] in page.in_column else 0.0),
         )
         for page in views[:1]
-        for place, days in enumerate(_periods(page)[:8])
+        for place, days in enumerate(page.periods[:8])
     ]
 
 

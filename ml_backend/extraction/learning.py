@@ -119,7 +119,8 @@ def learn(lessons: Lessons, settings: Settings) -> State:
     without: dict[int, list[Rows]] = {}
     for blank in missing:
         i = blank.document
-        without.setdefault(i, []).append(rows_of(blank, targets[i], lessons.sheets[i], rng))
+        sheet = lessons.sheets[i]
+        without.setdefault(i, []).append(rows_of(blank, targets[i], sheet, len(encoded), rng))
     present = [r for r in rows if r is not None]
     present += [r for own in without.values() for r in own]
 

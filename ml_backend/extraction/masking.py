@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MOST_BLANKS = 100
 PLAIN_SHARE = 0.1
 BLANK_WEIGHT = 2.0
+ENOUGH = 50
+"""Reviewed documents from which blanks weigh in full; of few values they would hide more than they teach."""
 
 
 def without_words(page: PageLike, gone: frozenset[str]) -> PageLike:
@@ -103,8 +105,10 @@ def _blank(lessons: Lessons, target: Target, i: int, fields: tuple[int, ...]) ->
     return [Blank(i, fields, encode(blank, lessons.reference, i, lessons.hints(blank)))]
 
 
-def rows_of(blank: Blank, target: Target, sheet: Sheet, rng: np.random.Generator) -> Rows:
-    """Nothing there is the value of a field, least of all what looks like one."""
+def rows_of(
+    blank: Blank, target: Target, sheet: Sheet, documents: int, rng: np.random.Generator
+) -> Rows:
+    """Nothing there is the value of a field, least of all what looks like one. `documents`: how many were reviewed."""
     tokens = blank.encoded.tokens
     state = np.full((len(tokens), target.state.shape[1]), UNKNOWN, dtype=np.int8)
     for f in blank.fields:
@@ -117,7 +121,8 @@ def rows_of(blank: Blank, target: Target, sheet: Sheet, rng: np.random.Generator
                 state[alike, f] = UNKNOWN
     share = np.where(np.isin(tokens.kind, TELLING_KINDS), 1.0, PLAIN_SHARE)
     chosen = np.flatnonzero(rng.random(len(tokens)) < share)
-    return take_rows(blank.encoded, state, chosen, BLANK_WEIGHT)
+    weight = BLANK_WEIGHT * min(documents / ENOUGH, 1.0)
+    return take_rows(blank.encoded, state, chosen, weight)
 
 
 def masked_outcomes(

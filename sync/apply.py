@@ -46,6 +46,8 @@ class _Application:
         self._written = Written()
         self._versions: dict[int, UUID] = {}
         """Document version by ``tasks.id``."""
+        self._rows_of: dict[int, set[int]] = {}
+        """Every ``tasks.id`` a number of Label Studio's stood for: numbers come back after a restore or a deletion of all."""
 
     def run(self) -> Written:
         tasks = self._tasks()
@@ -90,6 +92,7 @@ class _Application:
         rows: dict[int, list[Task]] = {}
         for row in mirror.tasks_of(self._session, self._project_id, ids):
             rows.setdefault(row.label_studio_id, []).append(row)
+            self._rows_of.setdefault(row.label_studio_id, set()).add(row.id)
         named = {s.document_version for s in look.present.values()}
         named |= {s.document_version for s in look.gone.values() if s is not None}
         ours = mirror.known_versions(
@@ -164,8 +167,12 @@ class _Application:
         look = self._look
         told = {s.id for _, snapshot in tasks.values() for s in snapshot.annotations}
         witnessed = {w.state.id for found in look.witnesses.values() for w in found}
+        here = {
+            number: {task_id} | self._rows_of.get(number, set())
+            for number, (task_id, _) in tasks.items()
+        }
         rows = mirror.annotations_of(
-            self._session, self._project_id, [pk for pk, _ in tasks.values()], told | witnessed
+            self._session, self._project_id, set().union(*here.values()), told | witnessed
         )
         by_id: dict[int, list[Recorded]] = {}
         by_task: dict[int, set[int]] = {}
@@ -181,9 +188,11 @@ class _Application:
             witnesses: dict[int, list[Witness]] = {}
             for witness in look.witnesses.get(number, ()):
                 witnesses.setdefault(witness.state.id, []).append(witness)
-            for key in sorted(present.keys() | witnesses.keys() | by_task.get(task_id, set())):
+            recorded = set().union(*(by_task.get(pk, set()) for pk in here[number]))
+            for key in sorted(present.keys() | witnesses.keys() | recorded):
                 planned += self._annotation(
                     (task_id, number),
+                    here[number],
                     key,
                     snapshot,
                     present.get(key),
@@ -226,6 +235,7 @@ class _Application:
     def _annotation(
         self,
         task: tuple[int, int],
+        here: set[int],
         key: int,
         snapshot: Snapshot,
         present: State | None,
@@ -237,7 +247,7 @@ class _Application:
         look = self._look
         circumstances = Circumstances(look.source, self._now, look.deliveries_lost_at)
         created = {w.state.created_at for w in witnesses}
-        known = _matching(rows, present, created, task_id)
+        known = _matching(rows, present, created, here)
         planned: list[Planned] = []
         if present is not None:
             # The same id with another birth is another annotation; sqlite gives ids out again.
@@ -256,8 +266,12 @@ class _Application:
                 known = replace(known, deleted=True, occurred_at=moved.entries[-1].occurred_at)
         elif known is not None and not known.deleted and key not in look.gone_annotations:
             return []  # nobody looked for it, or it lives on in another task
-        elif (known is not None and known.task_id != task_id) or (
-            known is None and (key not in look.gone_annotations or not created)
+        elif known is not None:
+            task_id = known.task_id  # an earlier task of this number may be the one it stood in
+        elif (
+            any(row.created_at in created for row in rows)  # it lives in another task
+            or key not in look.gone_annotations
+            or not created
         ):
             return []
         # States of an earlier annotation of the same number are left out; its end is recorded already.
@@ -334,12 +348,12 @@ def _recorded(row: mirror.AnnotationRow) -> Recorded:
 
 
 def _matching(
-    rows: Sequence[Recorded], present: State | None, created: set[datetime], task_id: int
+    rows: Sequence[Recorded], present: State | None, created: set[datetime], tasks: set[int]
 ) -> Recorded | None:
     """The recorded annotation meant here: the one born at the same time, else the one that stands."""
     if present is not None:
         return next((r for r in reversed(rows) if r.created_at == present.created_at), None)
-    here = [row for row in rows if row.task_id == task_id]
+    here = [row for row in rows if row.task_id in tasks]
     standing = [row for row in here if not row.deleted]
     if standing:
         return standing[-1]

@@ -241,6 +241,31 @@ def test_ids_that_come_back_are_other_tasks_and_annotations(services, project, s
     assert verify(services, project, settle=0).equal
 
 
+def test_a_task_whose_number_comes_back_takes_its_annotations_along(services, project, studio):
+    """Annotation ids go on, task ids come back: what was told of the old task still belongs to it."""
+    studio.reuse_ids = True
+    other, task = studio.import_tasks(1, [DATA, DATA])
+    annotation = studio.annotate(task, region("r1", text="1"))
+    studio.annotate(other, region("r1"))
+    once(services, project)
+    studio.outbox.clear()
+    studio.edit(annotation, result=region("r1", text="2"))
+    studio.delete_tasks([task], silent=True)
+    (again,) = studio.import_tasks(1, [DATA])
+    new = studio.annotate(again, region("r1", text="new"))
+    assert again == task
+    assert new != annotation
+    once(services, project)
+    assert standing(services) == truth(studio)
+    deliver(services, studio.outbox)
+    drain(services, [project])
+    assert standing(services) == truth(studio)
+    assert {row.state for row in deliveries(services)} == {DeliveryState.DONE}
+    kinds = [(e.kind, e.late) for e in events_of(services, annotation)]
+    assert kinds == [("created", False), ("deleted", False), ("updated", True)]
+    assert verify(services, project, settle=0).equal
+
+
 def test_a_restored_label_studio_brings_annotations_back(services, project, studio):
     (task,) = studio.import_tasks(1, [DATA])
     annotation = studio.annotate(task, region("r1"))

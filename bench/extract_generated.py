@@ -45,6 +45,9 @@ def shown(title: str, found: Evaluation, samples: list[Sample]) -> None:
         f" R {100 * found.micro.recall:.1f}), rows whole {rows}, invented for absent fields"
         f" {100 * (found.invented_share or 0):.1f} %, calibration error {found.ece:.3f}\n"
     )
+    single = [score for name, score in found.fields.items() if "." not in name]
+    right = sum(score.tp for score in single) / sum(score.support for score in single)
+    print(f"Values outside tables that are found and right: **{100 * right:.1f} %**\n")
     print("| field | values | P | R |\n|---|---|---|---|")
     for name, score in found.fields.items():
         print(

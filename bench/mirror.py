@@ -133,9 +133,11 @@ def against_label_studio(postgres: str, queue: str, server: Any, tasks: int) -> 
             "our share < 10 %",
             share < 0.10,
         )
-        ids = [task.id for task in project.source.index_after(0)[0]][:100]
-        # The import is over for longer than the look-back, as in any project at work.
+        first, *ids = [task.id for task in project.source.index_after(0)[0]][:101]
+        # The import is over for longer than the look-back before the last change, as in any project at work.
         time.sleep(max(imported + LOOK_BACK.total_seconds() - time.monotonic(), 0.0))
+        client.create_annotation(first, {"result": result(first)})
+        catch_up(services, project)
         with ThreadPoolExecutor(2) as pool:
             list(
                 pool.map(lambda task: client.create_annotation(task, {"result": result(task)}), ids)

@@ -92,14 +92,13 @@ def pending_about(
 ) -> list[WebhookDelivery]:
     """Of the next ``limit`` events of a project that are due, those that may be about these tasks (all Label
     Studio's ids). Left out are the events of single annotations of other tasks, which are most of them."""
-    number = WebhookDelivery.project_label_studio_id
     following = (
         select(WebhookDelivery.id)
         .where(
             WebhookDelivery.state == DeliveryState.PENDING,
             WebhookDelivery.id > after,
             WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
-            number == project,
+            WebhookDelivery.project_label_studio_id == project,
         )
         .order_by(WebhookDelivery.id)
         .limit(limit)
@@ -111,8 +110,7 @@ def pending_about(
             .where(
                 WebhookDelivery.id.in_(following),
                 or_(
-                    func.jsonb_typeof(task) != "number",
-                    func.jsonb_typeof(task).is_(None),
+                    func.jsonb_typeof(task).is_distinct_from("number"),
                     task.astext == func.any([str(task) for task in tasks]),
                 ),
             )

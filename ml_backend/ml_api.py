@@ -25,12 +25,12 @@ from db.words import unpack
 from ml_backend.auth import check_secret, same
 from ml_backend.errors import BadRequest
 from ml_backend.field_specs import specs_of
-from ml_backend.intake import Intake
 from ml_backend.interactive import answer, drawn, types_of
 from ml_backend.live_models import ensure_live, live_predictor
 from ml_backend.predicting import predict_versions, sheets_of
 from ml_backend.regions import Prediction
 from ml_backend.services import Services
+from ml_backend.webhook_intake import Intake
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 MAX_PREDICT_BYTES = 256 * 1024 * 1024

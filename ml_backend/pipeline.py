@@ -270,12 +270,25 @@ def _task(
     extraction: Any,
     model: ModelVersion,
 ) -> _Task:
-    document = session.get_one(Document, version.document_id)
-    specs = specs_of(session, project.id)
     values = extractions.values_of(session, extraction.id)
+    data = _data(session, services, project, version, values)
+    sheets = sheets_of(record.images_of(session, version.id))
+    known = names_of(specs_of(session, project.id))
+    return _Task(extraction.id, model.name, data, prediction_of(values, sheets, known=known))
+
+
+def _data(
+    session: Session,
+    services: Services,
+    project: Project,
+    version: DocumentVersion,
+    values: Sequence[ExtractionValue],
+) -> dict[str, Any]:
+    """What a task of this version shows beside its regions, with these values."""
+    document = session.get_one(Document, version.document_id)
     images = record.images_of(session, version.id)
     key, base = services.settings.signing_key, services.settings.public_url
-    data = task_data(
+    return task_data(
         Shown(
             document_id=document.id,
             version_id=version.id,
@@ -284,14 +297,12 @@ def _task(
             page_urls=[base + page_path(key, version.id, image.page) for image in images],
             warnings=version.warnings,
             schema_version=project.schema_version,
-            specs=specs,
+            specs=specs_of(session, project.id),
             switches=open_page(services.settings, project=project.label_studio_id or 0),
             language=str(project.settings.get("language", "en")),
         ),
         _confidences(values),
     )
-    prediction = prediction_of(values, sheets_of(images), known=names_of(specs))
-    return _Task(extraction.id, model.name, data, prediction)
 
 
 def _confidences(values: Sequence[ExtractionValue]) -> dict[str, float]:
@@ -412,8 +423,9 @@ def _warn_anew(
             found = extractions.find(session, version.id, model.id)
             if found is None:
                 continue
+            values = extractions.values_of(session, found.id)
             said = session.get_one(Task, task.task_id).data.get("warnings")
-            now = _task(session, services, project, version, found, model).data["warnings"]
+            now = _data(session, services, project, version, values)["warnings"]
             if now != said:
                 changed[task.label_studio_id] = now
     for number, warnings in changed.items():

@@ -46,8 +46,9 @@ class _Application:
         self._written = Written()
         self._versions: dict[int, UUID] = {}
         """Document version by ``tasks.id``."""
-        self._rows_of: dict[int, set[int]] = {}
-        """Every ``tasks.id`` a number of Label Studio's stood for: numbers come back after a restore or a deletion of all."""
+        self._earlier: dict[int, dict[int, Snapshot]] = {}
+        """Number → ``tasks.id`` and what is known of earlier tasks it stood for: numbers come back after a restore
+        or a deletion of all."""
 
     def run(self) -> Written:
         tasks = self._tasks()
@@ -58,7 +59,8 @@ class _Application:
             planned = self._plan(tasks)
         origins = Origins.load(
             self._session,
-            dict(tasks.values()),
+            {pk: task for earlier in self._earlier.values() for pk, task in earlier.items()}
+            | dict(tasks.values()),
             self._versions,
             needed={plan.task_id for plan in planned if plan.entries},
         )
@@ -92,7 +94,6 @@ class _Application:
         rows: dict[int, list[Task]] = {}
         for row in mirror.tasks_of(self._session, self._project_id, ids):
             rows.setdefault(row.label_studio_id, []).append(row)
-            self._rows_of.setdefault(row.label_studio_id, set()).add(row.id)
         named = {s.document_version for s in look.present.values()}
         named |= {s.document_version for s in look.gone.values() if s is not None}
         ours = mirror.known_versions(
@@ -133,6 +134,10 @@ class _Application:
             elif told is not None:
                 new.append((told, now))
         found |= self._new_tasks(new, ours)
+        for number, known in rows.items():
+            earlier = [row for row in known if row.id != found[number][0]]
+            self._earlier[number] = {row.id: _empty(row) for row in earlier}
+            self._versions |= {row.id: v for row in earlier if (v := row.document_version_id)}
         mirror.update_tasks(self._session, changes)
         return found
 
@@ -168,7 +173,7 @@ class _Application:
         told = {s.id for _, snapshot in tasks.values() for s in snapshot.annotations}
         witnessed = {w.state.id for found in look.witnesses.values() for w in found}
         here = {
-            number: {task_id} | self._rows_of.get(number, set())
+            number: {task_id, *self._earlier.get(number, ())}
             for number, (task_id, _) in tasks.items()
         }
         rows = mirror.annotations_of(

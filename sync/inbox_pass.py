@@ -144,15 +144,16 @@ def _apply_together(
                 )
             ]
         arrived = _just_arrived(services, project, deliveries, wanted)
-        for number, look in enumerate(looks):
+        confirmed = []
+        for look in looks:
             _tell(services, look, reasons, arrived)
             look.deleted_tasks = arrived.deleted_tasks | reasons.deleted_tasks
             look.deleted_annotations = arrived.deleted_annotations | reasons.deleted_annotations
             look.gone = {task: reasons.told_tasks.get(task) for task in look.gone}
-            looks[number] = confirm(services, project, held, look)
+            confirmed.append(confirm(services, project, held, look))
         with held.begin() as session:
             started = []
-            for look in looks:
+            for look in confirmed:
                 written, jobs = write(session, project, look)
                 drained.written += written
                 started += jobs

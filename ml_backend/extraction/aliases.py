@@ -204,13 +204,11 @@ def weighted_phrases(spec: FieldSpec, *, column: bool = False) -> dict[Phrase, f
         for rank, found in enumerate(CONCEPTS[concept]):
             weight = _ALONE if found in TOO_WEAK else max(0.6, 0.8 - 0.01 * rank)
             weights.setdefault(found, weight)
-    for alias in aliases:
-        # An alias that is what a concept is called stands for the concept: "Invoice number" for "Bill no" too.
-        for phrases in CONCEPTS.values():
-            if alias in phrases[:_NAMES] and not column:
-                for rank, found in enumerate(phrases):
-                    if found not in TOO_WEAK:
-                        weights.setdefault(found, max(0.5, 0.7 - 0.01 * rank))
+    # An alias that is what a concept is called stands for the concept: "Invoice number" for "Bill no" too.
+    meant = () if column else [p for p in CONCEPTS.values() if {*aliases} & {*p[:_NAMES]}]
+    for rank, found in (ranked for phrases in meant for ranked in enumerate(phrases)):
+        if found not in TOO_WEAK:
+            weights.setdefault(found, max(0.5, 0.7 - 0.01 * rank))
     return {found: weight for found, weight in weights.items() if len(found) <= LONGEST_PHRASE}
 
 

@@ -18,7 +18,6 @@ from ml_backend.extraction.aliases import (
     all_concept_phrases,
     concept_of,
     find_phrases,
-    phrase,
     weighted_phrases,
 )
 from ml_backend.extraction.checkbox import CheckboxModel
@@ -38,36 +37,25 @@ from ml_backend.extraction.shapes import PageView, Shaped, view
 from ml_backend.extraction.signature import SignatureModel
 from ml_backend.extraction.tables import TableModel
 from ml_backend.extraction.upright import extraction_put_back, upright
+from ml_backend.extraction.zero_shot_guesses import (
+    ENDS,
+    IN_COLUMN,
+    WEAKEST,
+    Candidate,
+    Target,
+    bare_periods,
+    without_label,
+)
 
 _MONEY = frozenset(["total", "subtotal", "tax", "discount", "shipping", "deposit", "rent"])
 _BLOCKS = frozenset(["address", "ship_to"])
 _PARTIES = frozenset(["vendor", "customer", "tenant", "landlord", "ship_to", "contact"])
 _SHORT_RUN = 6
-_ENDS = frozenset(["start_date", "end_date"])
 _MOST_WORDS_TO_THE_RIGHT = 10
 _MOST_LINES_BELOW = 3
-_WEAKEST = 0.45
 _FILL_FROM = 0.5
 _HOLDS_A_LABEL = 0.2
-_PERIOD, _OTHER_END, _BARE_PERIOD, _IN_COLUMN = 0.2, 0.3, 0.85, 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A span that may be a field's value, with its score (about 0..1.6, higher is better)."""
-
-    field: str
-    page: int
-    text: str
-    box: Box
-    score: float
-
-
-@dataclass(frozen=True)
-class _Target:
-    spec: FieldSpec
-    concept: str | None
-    phrases: Mapping[Phrase, float]
+_PERIOD, _OTHER_END = 0.2, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +77,7 @@ class ZeroShotExtractor:
     def __init__(self, fields: Sequence[FieldSpec]) -> None:
         self.fields = tuple(fields)
         self._targets = tuple(
-            _Target(spec, concept_of(spec), weighted_phrases(spec))
+            Target(spec, concept_of(spec), weighted_phrases(spec))
             for spec in self.fields
             if spec.type in (FieldType.TEXT, FieldType.NUMBER, FieldType.DATE, FieldType.IDENTIFIER)
         )
@@ -129,9 +117,9 @@ class ZeroShotExtractor:
         if not any(page.texts for page in views):
             return []
         for target in self._targets:
-            if target.concept in _ENDS:
-                found.extend(_bare_periods(views, target))
-        found.extend(_without_label(views, self._targets, found, largest))
+            if target.concept in ENDS:
+                found.extend(bare_periods(views, target))
+        found.extend(without_label(views, self._targets, found, largest))
         found.sort(key=lambda c: (-c.score, c.page, c.box[1], c.box[0], c.field))
         return found
 
@@ -142,7 +130,7 @@ class ZeroShotExtractor:
         for candidate in ranked:
             spec = self._spec(candidate.field)
             own = chosen.setdefault(candidate.field, [])
-            if candidate.score < _WEAKEST or (own and not spec.multiple):
+            if candidate.score < WEAKEST or (own and not spec.multiple):
                 continue
             if own and candidate.score < own[0].score - 0.15:
                 continue
@@ -236,7 +224,7 @@ def _around(
     page: PageView,
     mark: _Mark,
     weight: float,
-    target: _Target,
+    target: Target,
     starts: Mapping[int, _Mark],
     labelled: frozenset[int],
     largest: float | None,
@@ -256,14 +244,14 @@ def _around(
             *range(shaped.first, shaped.last + 1)
         }:
             score -= _HOLDS_A_LABEL
-        elif target.concept in _ENDS:
+        elif target.concept in ENDS:
             score += _in_period(page, shaped, target.concept)
         found.append(Candidate(target.spec.name, page.page.number, shaped.text, shaped.box, score))
     return found
 
 
 def _right(
-    page: PageView, mark: _Mark, target: _Target, starts: Mapping[int, _Mark]
+    page: PageView, mark: _Mark, target: Target, starts: Mapping[int, _Mark]
 ) -> list[tuple[Shaped, float]]:
     """Spans to the right in the label's line, with what their distance costs."""
     line = page.line[mark.last]
@@ -320,7 +308,7 @@ def _in_period(page: PageView, shaped: Shaped, concept: str | None) -> float:
     """What a place tells of the first or last day of something: the same end of a printed period, and not one
     of a column of days, which belong to the rows of a table."""
     at = 0 if concept == "start_date" else 1
-    score = -_IN_COLUMN if shaped in page.in_column else 0.0
+    score = -IN_COLUMN if shaped in page.in_column else 0.0
     for period in page.periods:
         if shaped == period[at]:
             return score + _PERIOD
@@ -329,23 +317,7 @@ def _in_period(page: PageView, shaped: Shaped, concept: str | None) -> float:
     return score
 
 
-def _bare_periods(views: Sequence[PageView], target: _Target) -> list[Candidate]:
-    """Periods of the first page that stand by no label of the field and in no column."""
-    at = 0 if target.concept == "start_date" else 1
-    return [
-        Candidate(
-            target.spec.name,
-            page.page.number,
-            days[at].text,
-            days[at].box,
-            _BARE_PERIOD - 0.01 * place - (_IN_COLUMN if days[at] in page.in_column else 0.0),
-        )
-        for page in views[:1]
-        for place, days in enumerate(page.periods[:8])
-    ]
-
-
-def _rest(mark: _Mark, box: Box, target: _Target) -> list[tuple[Shaped, float]]:
+def _rest(mark: _Mark, box: Box, target: Target) -> list[tuple[Shaped, float]]:
     """The value printed in the label's own word, "Total:12.50"."""
     text = mark.occurrence.rest
     shaped = Shaped(mark.last, mark.last, text, box)
@@ -363,7 +335,7 @@ def _pair_cost(rank: int, count: int, concept: str | None) -> float:
 
 
 def _below(
-    page: PageView, mark: _Mark, target: _Target, starts: Mapping[int, _Mark]
+    page: PageView, mark: _Mark, target: Target, starts: Mapping[int, _Mark]
 ) -> list[tuple[Shaped, float]]:
     """Spans under the label within a few lines, with what their distance costs."""
     label = page.box(mark.first, mark.last)
@@ -406,7 +378,7 @@ def _under(
     end: int,
     label: Box,
     height: float,
-    target: _Target,
+    target: Target,
     cost: float,
 ) -> list[tuple[Shaped, float]]:
     kind = target.spec.type
@@ -475,7 +447,7 @@ def _identifier(page: PageView, at: int) -> bool:
     return not any(date.first <= at <= date.last for date in page.dates)
 
 
-def _fit(shaped: Shaped, target: _Target, largest: float | None) -> float:
+def _fit(shaped: Shaped, target: Target, largest: float | None) -> float:
     """How well the span's own look suits the field."""
     kind, concept = target.spec.type, target.concept
     text = shaped.text
@@ -500,89 +472,3 @@ def _fit(shaped: Shaped, target: _Target, largest: float | None) -> float:
         digits = sum(c.isdigit() for c in text)
         return 0.05 if digits >= 3 else -0.05
     return 0.0
-
-
-def _without_label(
-    views: Sequence[PageView],
-    targets: Sequence[_Target],
-    found: Sequence[Candidate],
-    largest: float | None,
-) -> list[Candidate]:
-    """Guesses for fields whose label is printed nowhere: always below the level that fills."""
-    seen = {candidate.field for candidate in found if candidate.score >= _WEAKEST}
-    guesses: list[Candidate] = []
-    for target in targets:
-        name = target.spec.name
-        if name in seen:
-            continue
-        if target.concept == "total" and largest is not None:
-            guesses.extend(
-                Candidate(name, v.page.number, n.text, n.box, 0.5)
-                for v in views
-                for n in v.numbers
-                if n.decimals and n.amount == largest
-            )
-        elif target.concept == "invoice_date":
-            guesses.extend(
-                Candidate(name, v.page.number, d.text, d.box, 0.5 - 0.01 * i)
-                for v in views[:1]
-                for i, d in enumerate(v.dates[:2])
-            )
-        elif target.concept == "vendor":
-            guesses.extend(_letterhead(views[0], name))
-    return guesses
-
-
-def _letterhead(page: PageView, name: str) -> list[Candidate]:
-    """The largest run of words in the top fifth of the first page."""
-    best: tuple[float, Candidate] | None = None
-    at = 0
-    while at < len(page.texts):
-        end = at
-        while end + 1 < len(page.texts) and page.segment[end + 1] == page.segment[at]:
-            end += 1
-        box = page.box(at, end)
-        text = " ".join(page.texts[at : end + 1])
-        if box[1] < page.page.height / 5 and sum(c.isalpha() for c in text) > 3:
-            size = box[3] - box[1] - 0.01 * box[1]
-            title = {*phrase(text)} <= _TITLES
-            if not title and (best is None or size > best[0]):
-                best = (size, Candidate(name, page.page.number, text, box, 0.48))
-        at = end + 1
-    return [best[1]] if best else []
-
-
-_TITLES = frozenset(
-    [
-        "invoice",
-        "order",
-        "purchase",
-        "sales",
-        "contract",
-        "agreement",
-        "service",
-        "services",
-        "receipt",
-        "statement",
-        "quote",
-        "estimate",
-        "bill",
-        "tax",
-        "of",
-        "for",
-        "fatura",
-        "nota",
-        "fiscal",
-        "pedido",
-        "compra",
-        "venda",
-        "contrato",
-        "prestacao",
-        "servicos",
-        "servico",
-        "recibo",
-        "orcamento",
-        "ordem",
-        "de",
-    ]
-)

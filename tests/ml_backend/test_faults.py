@@ -7,6 +7,7 @@ import socket
 import uuid
 
 import pytest
+from sqlalchemy import create_engine
 
 from db.label_studio import (
     Forbidden,
@@ -49,13 +50,16 @@ def test_without_postgres_nothing_is_acknowledged(without_postgres, caplog, path
 def hung_postgres(services):
     """It takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        engine = make_engine(f"postgresql://nobody@127.0.0.1:{listening.getsockname()[1]}/none")
+        port = listening.getsockname()[1]
+        # No limit of the driver's own: only that of the intake is left to end the wait.
+        engine = create_engine(f"postgresql+psycopg://nobody@127.0.0.1:{port}/none")
         yield make_app(
             dataclasses.replace(services, sessions=make_session_factory(engine))
         ).test_client()
     engine.dispose()
 
 
+@pytest.mark.timeout(60)
 def test_a_postgres_that_hangs_holds_no_reviewer_up(hung_postgres):
     for _ in range(3):
         answer = hung_postgres.post("/webhook", json={"action": "TASKS_CREATED"}, headers=HEADERS)

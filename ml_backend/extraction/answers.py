@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ml_backend.extraction.decoding import Candidate, Ranked, decode, margin_of
 from ml_backend.extraction.document import boxes_of, text_of
 from ml_backend.extraction.encoding import Encoded
+from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import Alternative, FieldSpec, Span, Value
 from ml_backend.extraction.normalize import normalize
 
@@ -28,8 +29,8 @@ def answer(
     context = encoded.sheet.context
     if state.model is None or context is None:
         return values, {spec.name: (1.0 if context is None else 0.5) for spec in specs}
-    odds = state.model.log_odds(encoded)
-    ranked = decode(encoded, odds, state.shapes, state.pairs, state.spans)
+    extents = Extents(encoded, state.shapes, state.spans.lengths)
+    ranked = decode(extents, state.model.log_odds(encoded), state.pairs, state.spans)
     for f, spec in enumerate(specs):
         if not state.learnt[f]:
             absent[spec.name] = 0.5  # never seen: it cannot tell

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ml_backend.extraction.chains import Shape, chain_around
 from ml_backend.extraction.document import Floats, Ints, Tokens
-from ml_backend.extraction.encoding import Encoded
+from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.features import Context
-from ml_backend.extraction.spans import Marks, SpanModel, chances, choices, marks_of
+from ml_backend.extraction.spans import Choices, SpanModel, chances
 from ml_backend.extraction.targets import Target
 
 PAIR_REACH = 4
@@ -21,42 +22,6 @@ GROWTH = 3.9
 """Log-odds added to each token before growing: -3.9 is a probability of 0.02."""
 JUDGED = 3
 """Values of a field whose extent is chosen among all candidates; the rest just grow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How long values of a field are, from the reviewed documents alone.
-
-    `gap` is the widest blank inside a value, in ems; `lines` the most lines one covers.
-    """
-
-    longest: int = 1
-    lines: int = 1
-    gap: float = 0.75
-
-    @property
-    def single(self) -> bool:
-        return self.longest == 1
-
-
-def shape_of_field(spans: Sequence[tuple[Tokens, Ints]]) -> Shape:
-    if not spans:
-        return Shape()
-    longest = max(len(span) for _, span in spans)
-    lines = [len(np.unique(tokens.line[span])) for tokens, span in spans]
-    gaps: list[float] = [0.75]
-    for tokens, span in spans:
-        left, right = span[:-1], span[1:]
-        same = tokens.line[left] == tokens.line[right]
-        blank = tokens.box[right, 0] - tokens.box[left, 2]
-        em = np.maximum(tokens.size[left], tokens.box[left, 3] - tokens.box[left, 1])
-        gaps += (blank / np.maximum(em, 1))[same].tolist()
-    often = sum(n > 1 for n in lines) >= max(2, 0.04 * len(lines))
-    return Shape(
-        longest=longest if longest == 1 else longest + 2,
-        lines=max(lines) if often else min(max(lines), 2),
-        gap=min(float(np.quantile(gaps, 0.95)), 4.0),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,60 +42,6 @@ def sigmoid(x: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -40, 40))))
 
 
-def chain_around(tokens: Tokens, context: Context, start: int, shape: Shape) -> list[int]:
-    """Tokens a value through `start` may consist of, in reading order."""
-    segments = context.segments
-    own = int(context.rank[start])
-    runs = [own]
-    if shape.gap > 0.8:
-        runs = _along_line(tokens, context, own, shape.gap)
-    chain = [i for run in runs for i in range(segments.first[run], segments.end[run])]
-    if shape.lines > 1:
-        upper: list[int] = []
-        run = own
-        for _ in range(shape.lines - 1):
-            above = int(segments.above[run])
-            if above < 0 or not _stacked(tokens, context, above, run):
-                break
-            upper = [*range(segments.first[above], segments.end[above]), *upper]
-            run = above
-        run = own
-        lower: list[int] = []
-        for _ in range(shape.lines - 1):
-            below = int(segments.below[run])
-            if below < 0 or not _stacked(tokens, context, run, below):
-                break
-            lower += range(segments.first[below], segments.end[below])
-            run = below
-        chain = [*upper, *chain, *lower]
-    return chain
-
-
-def _along_line(tokens: Tokens, context: Context, own: int, gap: float) -> list[int]:
-    segments = context.segments
-    runs = [own]
-    for step in (-1, 1):
-        run = own
-        while (
-            0 <= run + step < len(segments.first)
-            and segments.line[run + step] == segments.line[own]
-        ):
-            left, right = (run + step, run) if step < 0 else (run, run + step)
-            a, b = segments.end[left] - 1, segments.first[right]
-            em = max(tokens.size[a], tokens.box[a, 3] - tokens.box[a, 1], 1.0)
-            if tokens.box[b, 0] - tokens.box[a, 2] > gap * em:
-                break
-            run += step
-            runs = [run, *runs] if step < 0 else [*runs, run]
-    return runs
-
-
-def _stacked(tokens: Tokens, context: Context, upper: int, lower: int) -> bool:
-    a, b = context.segments.first[upper], context.segments.first[lower]
-    height = max(tokens.box[a, 3] - tokens.box[a, 1], tokens.box[b, 3] - tokens.box[b, 1], 1.0)
-    return bool(tokens.box[b, 1] - tokens.box[a, 3] <= 1.2 * height)
-
-
 def grow(
     tokens: Tokens, context: Context, odds: Floats, start: int, shape: Shape
 ) -> tuple[int, ...]:
@@ -147,48 +58,39 @@ def grow(
     return tuple(chain[at - left : at + right + 1])
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """What decides how far a field's value reaches in one document."""
+def _chosen(found: Choices, odds: Floats, spans: SpanModel, f: int) -> Candidate:
+    p = chances(found.judged(odds, spans.known[f]), spans.weights[f])
+    best = int(np.argmax(p))
+    tokens = found.chain[found.first[best] : found.last[best] + 1].tolist()
+    return Candidate(tuple(tokens), 0.0, float(p[best]))
 
-    marks: Marks
-    spans: SpanModel
-    field: int
 
-    def chosen(self, chain: Sequence[int], at: int, odds: Floats, longest: int) -> Candidate:
-        run = np.asarray(chain, dtype=np.intp)
-        lengths, known = self.spans.lengths[self.field], self.spans.known[self.field]
-        found = choices(self.marks, odds, run, at, longest, lengths, known)
-        p = chances(found.features, self.spans.weights[self.field])
-        best = int(np.argmax(p))
-        tokens = run[found.first[best] : found.last[best] + 1].tolist()
-        return Candidate(tuple(tokens), 0.0, float(p[best]))
+def best_first(odds: Floats, most: int) -> Ints:
+    """The places of the `most` highest, as a stable sort of all of them gives."""
+    if len(odds) <= most:
+        return np.argsort(-odds, kind="stable")
+    least = np.partition(odds, len(odds) - most)[len(odds) - most]
+    high = np.flatnonzero(odds >= least)
+    return high[np.argsort(-odds[high], kind="stable")][:most]
 
 
 def candidates(
-    encoded: Encoded,
-    context: Context,
-    odds: Floats,
-    shape: Shape,
-    extent: Extent | None,
-    most: int = CANDIDATES,
+    extents: Extents, f: int, odds: Floats, spans: SpanModel, most: int = CANDIDATES
 ) -> list[Candidate]:
-    """Up to `most` values that do not overlap, best first."""
-    tokens = encoded.tokens
-    order = np.argsort(-odds, kind="stable")[: most * (1 if shape.single else 4)]
+    """Up to `most` values of field `f` that do not overlap, best first."""
+    encoded, shape = extents.encoded, extents.shapes[f]
+    order = best_first(odds, most * (1 if shape.single else 4))
     taken: set[int] = set()
     found: list[Candidate] = []
-    chances = sigmoid(odds[order]).tolist()
-    for start, chance in zip(order.tolist(), chances, strict=True):
+    for start, chance in zip(order.tolist(), sigmoid(odds[order]).tolist(), strict=True):
         if start in taken:
             continue
         sure = 1.0
-        if extent is not None and len(found) < JUDGED:
-            chain = chain_around(tokens, context, start, shape)
-            picked = extent.chosen(chain, chain.index(start), odds, shape.longest)
+        if not shape.single and len(found) < JUDGED:
+            picked = _chosen(extents.through(f, start), odds, spans, f)
             span, sure = picked.tokens, picked.sure
         else:
-            span = grow(tokens, context, odds, start, shape)
+            span = grow(encoded.tokens, extents.context, odds, start, shape)
         if taken.intersection(span):
             span = (start,)
         taken.update(span)
@@ -270,55 +172,53 @@ class Ranked:
 
 
 def decode(
-    encoded: Encoded,
+    extents: Extents,
     odds: Floats,
-    shapes: Sequence[Shape],
     pairs: Sequence[Pair],
     spans: SpanModel,
-    shift: NDArray[np.float64] | None = None,
-    marks: Marks | None = None,
+    shift: Floats | None = None,
 ) -> list[Ranked]:
-    """One ranking per field. `shift` is added to the odds when choosing (a vote), not to scores.
-    `marks`: the document's, where the caller has them already."""
-    context = encoded.sheet.context
-    if context is None:
-        return [Ranked() for _ in shapes]
+    """One ranking per field. `shift` is added to the odds when choosing (a vote), not to scores."""
+    if extents.encoded.sheet.context is None:
+        return [Ranked() for _ in extents.shapes]
     chosen = odds if shift is None else odds + shift
-    if marks is None and not all(shape.single for shape in shapes):
-        marks = marks_of(encoded)
-    found = []
-    for f, shape in enumerate(shapes):
-        extent = None if shape.single or marks is None else Extent(marks, spans, f)
-        found.append(candidates(encoded, context, chosen[:, f], shape, extent))
+    found = [candidates(extents, f, chosen[:, f], spans) for f in range(len(extents.shapes))]
     ranked = [Ranked(tuple(c), c[0].score if c else 0.0) for c in found]
     for pair in pairs:
-        _settle(encoded.tokens, found, ranked, pair)
+        _settle(extents.encoded.tokens, found, ranked, pair)
     return ranked
 
 
 def _settle(tokens: Tokens, found: list[list[Candidate]], ranked: list[Ranked], pair: Pair) -> None:
     best, choice = -np.inf, (0, 0)
-    for i, a in enumerate(found[pair.first]):
-        for j, b in enumerate(found[pair.second]):
+    firsts = [(c, math.log(max(c.score, 1e-9)), *_place(tokens, c)) for c in found[pair.first]]
+    seconds = [(c, math.log(max(c.score, 1e-9)), *_place(tokens, c)) for c in found[pair.second]]
+    for i, (a, score_a, line_a, day_a) in enumerate(firsts):
+        for j, (b, score_b, line_b, day_b) in enumerate(seconds):
             offset = b.start - a.start
-            score = float(np.log(max(a.score, 1e-9)) + np.log(max(b.score, 1e-9)))
-            if set(a.tokens) & set(b.tokens):
+            score = score_a + score_b
+            if not set(a.tokens).isdisjoint(b.tokens):
                 score -= 3.0
-            elif tokens.line[a.start] == tokens.line[b.start] and abs(offset) <= PAIR_REACH:
+            elif line_a == line_b and abs(offset) <= PAIR_REACH:
                 score += pair.offsets[offset + PAIR_REACH]
             else:
                 score += pair.apart
-            if pair.ordered and tokens.day[a.start, 0] > tokens.day[b.start, 0]:
+            if pair.ordered and day_a > day_b:
                 score -= 2.0
             if score > best:
                 best, choice = score, (i, j)
     if best == -np.inf:
         return
-    a, b = found[pair.first][choice[0]], found[pair.second][choice[1]]
-    together = float(np.sqrt(a.score * b.score))
-    for f, at, own in ((pair.first, choice[0], a), (pair.second, choice[1], b)):
+    own_a, own_b = found[pair.first][choice[0]], found[pair.second][choice[1]]
+    together = float(np.sqrt(own_a.score * own_b.score))
+    for f, at, own in ((pair.first, choice[0], own_a), (pair.second, choice[1], own_b)):
         rest = [c for k, c in enumerate(found[f]) if k != at]
         ranked[f] = Ranked((own, *rest), max(own.score, together))
+
+
+def _place(tokens: Tokens, candidate: Candidate) -> tuple[int, float]:
+    """Line and day (NaN for none) of its first token."""
+    return int(tokens.line[candidate.start]), float(tokens.day[candidate.start, 0])
 
 
 def margin_of(ranked: Ranked) -> float:

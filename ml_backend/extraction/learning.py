@@ -4,10 +4,10 @@ of fields, calibration. Deterministic for the same input and seed."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml_backend.extraction.anchors import Reference
 from ml_backend.extraction.calibration import (
@@ -16,39 +16,30 @@ from ml_backend.extraction.calibration import (
     calibrate,
     uncalibrated,
 )
-from ml_backend.extraction.decoding import (
-    Pair,
-    Shape,
-    chain_around,
-    decode,
-    learn_pairs,
-    margin_of,
-    shape_of_field,
-)
+from ml_backend.extraction.chains import Shape, shape_of_field
+from ml_backend.extraction.decoding import Pair, decode, learn_pairs, margin_of
 from ml_backend.extraction.document import Floats, text_of
 from ml_backend.extraction.encoding import Encoded, Sheet, encode
+from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import FieldSpec, Labels
 from ml_backend.extraction.masking import blanks, masked_outcomes, rows_of
 from ml_backend.extraction.self_training import Lesson, self_train
 from ml_backend.extraction.spans import (
     Case,
     SpanModel,
-    choices,
     length_shares,
-    marks_of,
     teach,
     untaught,
     value_hash,
 )
 from ml_backend.extraction.targets import (
-    YES,
     Target,
     rows_to_learn,
     same_text,
     squeezed_of,
     target_of,
 )
-from ml_backend.extraction.token_model import Rows, TokenModel, fit_tokens, take_rows
+from ml_backend.extraction.token_model import NEVER, Rows, TokenModel, fit_tokens, take_rows
 
 NEGATIVES = 0.15
 MANY = 60
@@ -110,29 +101,26 @@ def learn(lessons: Lessons, settings: Settings) -> State:
     pairs = tuple(learn_pairs([e.tokens for e in encoded], targets, len(fields)))
     rng = np.random.default_rng(settings.seed)
     rows = [
-        take_rows(e, t.state, rows_to_learn(e.tokens, t, NEGATIVES, 1.0, rng), 1.0)
+        take_rows(e, t.state, rows_to_learn(e.tokens, t, NEGATIVES, 1.0, rng), 1.0, i)
+        for i, (e, t) in enumerate(zip(encoded, targets, strict=True))
         if len(e)
-        else None
-        for e, t in zip(encoded, targets, strict=True)
     ]
     missing = blanks(lessons, targets, [i for i, e in enumerate(encoded) if len(e)], settings.seed)
-    without: dict[int, list[Rows]] = {}
     for blank in missing:
         i = blank.document
-        sheet = lessons.sheets[i]
-        without.setdefault(i, []).append(rows_of(blank, targets[i], sheet, len(encoded), rng))
-    present = [r for r in rows if r is not None]
-    present += [r for own in without.values() for r in own]
+        rows.append(rows_of(blank, targets[i], lessons.sheets[i], len(encoded), rng))
 
-    def fit(of: Sequence[Rows], start: TokenModel | None = None) -> TokenModel:
-        return fit_tokens(of, len(fields), c=settings.c, start=start)
+    def fit(
+        weak: Sequence[Rows], left_out: Sequence[Sequence[int]], start: TokenModel | None = None
+    ) -> list[TokenModel]:
+        return fit_tokens([*rows, *weak], len(fields), left_out, c=settings.c, start=start)
 
-    model = fit(present)
-    weak: list[Rows] = []
     folds = _folds(len(encoded), settings.seed)
-    held = _held_out(encoded, rows, without, folds, fit)
+    model, *without = fit((), [(), *folds])
+    held = _held_out(encoded, folds, without)
     spans = untaught_spans(encoded, targets, shapes)
-    spans = _taught_spans(spans, encoded, targets, shapes, held)
+    extents = [Extents(e, shapes, spans.lengths) for e in encoded]
+    spans = _taught_spans(spans, extents, targets, held)
     if settings.self_train and lessons.pool:
         unreviewed = [
             encode(sheet, lessons.reference, len(encoded) + i, lessons.hints(sheet))
@@ -147,15 +135,15 @@ def learn(lessons: Lessons, settings: Settings) -> State:
             lessons.reference,
             settings.seed,
         )
-        model, weak = self_train(model, lesson, lambda more, start: fit([*present, *more], start))
+        model, weak = self_train(model, lesson, lambda more, start: fit(more, [()], start)[0])
         # The folds only calibrate: a third of the weak rows tells them enough.
         few = weak[:: 3 if len(weak) > 30 else 1]
-        held = _held_out(encoded, rows, without, folds, lambda own: fit([*own, *few]))
-        spans = _taught_spans(spans, encoded, targets, shapes, held)
+        held = _held_out(encoded, folds, fit(few, folds))
+        spans = _taught_spans(spans, extents, targets, held)
     state = State(
         model, lessons.reference, shapes, pairs, spans, uncalibrated(len(fields)), learnt, empty
     )
-    outcomes = _outcomes(state, encoded, targets, held)
+    outcomes = _outcomes(state, extents, targets, held)
     outcomes += masked_outcomes(state, missing, held)
     return replace(state, calibration=calibrate(outcomes, len(fields)))
 
@@ -181,26 +169,13 @@ def _folds(count: int, seed: int) -> list[list[int]]:
 
 
 def _held_out(
-    encoded: Sequence[Encoded],
-    rows: Sequence[Rows | None],
-    without: Mapping[int, Sequence[Rows]],
-    folds: Sequence[Sequence[int]],
-    fit: Callable[[Sequence[Rows]], TokenModel],
+    encoded: Sequence[Encoded], folds: Sequence[Sequence[int]], models: Sequence[TokenModel]
 ) -> dict[int, TokenModel]:
     """Document → a model that has not seen it, be it whole or without some of its values."""
-
-    def without_fold(fold: Sequence[int]) -> TokenModel | None:
-        rest = [r for i, r in enumerate(rows) if r is not None and i not in fold]
-        rest += [r for i, own in sorted(without.items()) if i not in fold for r in own]
-        return fit(rest) if any((r.state == YES).any() for r in rest) else None
-
-    # The products of a fit let go of the interpreter, so two folds use two cores.
-    with ThreadPoolExecutor(2, thread_name_prefix="fold") as threads:
-        fitted = [*threads.map(without_fold, folds)]
     return {
         i: model
-        for fold, model in zip(folds, fitted, strict=True)
-        if model is not None
+        for fold, model in zip(folds, models, strict=True)
+        if (model.bias > NEVER).any()
         for i in fold
         if len(encoded[i])
     }
@@ -213,59 +188,53 @@ def untaught_spans(
     for f, shape in enumerate(shapes):
         spans = [s for target in targets for s in target.spans[f]]
         lengths.append(length_shares([len(s) for s in spans], shape.longest))
-        known.append(frozenset().union(*_values(encoded, targets, f)))
+        known.append(np.unique(np.concatenate(_values(encoded, targets, f))))
     return untaught(len(shapes), lengths, known)
 
 
-def _values(encoded: Sequence[Encoded], targets: Sequence[Target], f: int) -> list[frozenset[int]]:
-    """Hashes of the field's values, per document."""
+def _values(
+    encoded: Sequence[Encoded], targets: Sequence[Target], f: int
+) -> list[NDArray[np.uint64]]:
+    """Sorted hashes of the field's values, per document."""
     return [
-        frozenset(value_hash(squeezed_of(e.tokens)[span]) for span in target.spans[f])
-        for e, target in zip(encoded, targets, strict=True)
+        np.unique(
+            np.asarray([value_hash(squeezed_of(e.tokens)[s]) for s in t.spans[f]], dtype=np.uint64)
+        )
+        for e, t in zip(encoded, targets, strict=True)
     ]
 
 
 def _taught_spans(
     spans: SpanModel,
-    encoded: Sequence[Encoded],
+    extents: Sequence[Extents],
     targets: Sequence[Target],
-    shapes: Sequence[Shape],
-    held: dict[int, TokenModel],
+    held: Mapping[int, TokenModel],
 ) -> SpanModel:
-    """Learnt where held-out documents' values end; a value known from its own document alone does
-    not count as known."""
+    """Learnt where held-out documents' values end."""
+    words = [f for f, shape in enumerate(extents[0].shapes) if not shape.single]
+    values = {f: _values([x.encoded for x in extents], targets, f) for f in words}
     cases: list[Case] = []
-    words = [f for f, shape in enumerate(shapes) if not shape.single]
-    values = {f: _values(encoded, targets, f) for f in words}
     for i, model in sorted(held.items()):
-        context = encoded[i].sheet.context
-        if context is None or not any(targets[i].spans[f] for f in words):
+        if not any(targets[i].spans[f] for f in words):
             continue
-        odds = model.log_odds(encoded[i])
-        marks = marks_of(encoded[i])
+        odds = model.log_odds(extents[i].encoded)
         for f in words:
-            others = frozenset().union(*(v for k, v in enumerate(values[f]) if k != i))
+            known = _known_elsewhere(values[f], i)
             for span in targets[i].spans[f]:
-                at = int(span[np.argmax(odds[span, f])])
-                chain = chain_around(encoded[i].tokens, context, at, shapes[f])
-                run = np.asarray(chain, dtype=np.intp)
-                found = choices(
-                    marks,
-                    odds[:, f],
-                    run,
-                    chain.index(at),
-                    shapes[f].longest,
-                    spans.lengths[f],
-                    others,
-                )
+                found = extents[i].through(f, int(span[np.argmax(odds[span, f])]))
                 right = np.flatnonzero(
-                    (run[found.first] == span[0])
-                    & (run[found.last] == span[-1])
+                    (found.chain[found.first] == span[0])
+                    & (found.chain[found.last] == span[-1])
                     & (found.last - found.first == len(span) - 1)
                 )
                 if len(right):
-                    cases.append(Case(f, found.features, int(right[0])))
+                    cases.append(Case(f, found.judged(odds[:, f], known), int(right[0])))
     return teach(spans, cases)
+
+
+def _known_elsewhere(values: Sequence[NDArray[np.uint64]], i: int) -> NDArray[np.uint64]:
+    """Hashes of the other documents' values: one known from its own document alone does not count as known."""
+    return np.concatenate([values[i][:0], *(v for k, v in enumerate(values) if k != i)])
 
 
 def is_right(encoded: Encoded, tokens: Sequence[int], target: Target, f: int) -> bool:
@@ -282,18 +251,18 @@ def is_right(encoded: Encoded, tokens: Sequence[int], target: Target, f: int) ->
 
 def _outcomes(
     state: State,
-    encoded: Sequence[Encoded],
+    extents: Sequence[Extents],
     targets: Sequence[Target],
-    held: dict[int, TokenModel],
+    held: Mapping[int, TokenModel],
 ) -> list[Outcome]:
     found = []
     for i, model in sorted(held.items()):
-        odds = model.log_odds(encoded[i])
-        ranked = decode(encoded[i], odds, state.shapes, state.pairs, state.spans)
+        encoded = extents[i].encoded
+        ranked = decode(extents[i], model.log_odds(encoded), state.pairs, state.spans)
         for f, best in enumerate(ranked):
             if not best.candidates or not (targets[i].spans[f] or targets[i].absent[f]):
                 continue
-            right = is_right(encoded[i], best.candidates[0].tokens, targets[i], f)
+            right = is_right(encoded, best.candidates[0].tokens, targets[i], f)
             if right or targets[i].spans[f]:
                 found.append(Outcome(f, best.certainty, margin_of(best), right))
     return found

@@ -1,8 +1,8 @@
 """Ridge logistic regressions over one shared sparse matrix, all at once.
 
-The fields of a form share their rows; what differs is which rows are positive, and which say
-nothing. Newton steps by conjugate gradients on all fields together read the matrix once for all of
-them, and a start close to the answer (the last round's weights) leaves little to do.
+The fields of a form share their rows, and so do the folds that hold some of them out; what differs is which
+rows are positive, and which say nothing. Newton steps by conjugate gradients on all of them together read the
+matrix once for all, and a start close to the answer (the last round's weights) leaves little to do.
 """
 
 from __future__ import annotations
@@ -28,40 +28,48 @@ def fit_logistic(
     tolerance: float,
     start: Singles | None = None,
 ) -> Singles:
-    """(columns, fields) minimising ½‖w‖² + c · Σ weight · log loss for each field.
+    """(columns, problems) minimising ½‖w‖² + c · Σ weight · log loss for each problem.
 
-    `positive` and `weight` are (rows, fields); a row of weight 0 says nothing about the field. The
+    `positive` and `weight` are (rows, problems); a row of weight 0 says nothing about the problem. The
     gradient is reduced to `tolerance` of that at zero, and less where few rows are positive.
     """
-    fields = positive.shape[1]
+    problems = positive.shape[1]
     back = matrix.T.tocsr()
-    squared = back.copy()
-    squared.data = squared.data * squared.data
+    squared = csr_matrix((back.data * back.data, back.indices, back.indptr), shape=back.shape)
     y = positive.astype(np.float32)
     first = _norm(c * (back @ (weight * (0.5 - y))))
     few = np.minimum((weight * y).sum(axis=0), (weight * (1 - y)).sum(axis=0))
     goal = tolerance * first * np.maximum(few, 1) / np.maximum(weight.sum(axis=0), 1)
-    w = np.zeros((matrix.shape[1], fields), np.float32) if start is None else start.copy()
-    z = matrix @ w
-    active = np.arange(fields)
+    w = np.zeros((matrix.shape[1], problems), np.float32) if start is None else start.copy()
+    z = np.zeros(y.shape, np.float32) if start is None else matrix @ w
+    active: NDArray[np.intp] = np.arange(problems)
     for _ in range(MOST_STEPS):
-        own, s, t = w[:, active], weight[:, active], y[:, active]
-        p = 1 / (1 + np.exp(-np.clip(z[:, active], -30, 30)))
+        own, s, t, at = (_columns(a, active) for a in (w, weight, y, z))
+        p = _sigmoid(at)
         gradient = own + c * (back @ (s * (p - t)))
         size = _norm(gradient)
-        going = size > goal[active]
-        if not going.any():
+        going = np.flatnonzero(size > goal[active])
+        if not len(going):
             break
-        active, own, s, t, p = active[going], own[:, going], s[:, going], t[:, going], p[:, going]
-        gradient, size = gradient[:, going], size[going]
-        curve = c * s * p * (1 - p)
+        active, size = active[going], size[going]
+        own, s, t, at, p, gradient = (_columns(a, going) for a in (own, s, t, at, p, gradient))
+        curve: Singles = c * s * p * (1 - p)
         step, slope = _newton(matrix, back, squared, curve, gradient, size)
-        w[:, active], z[:, active] = _walk(own, z[:, active], step, slope, s, t, gradient, c)
+        w[:, active], z[:, active] = _walk(own, at, step, slope, s, t, gradient, c)
     return w
 
 
+def _sigmoid(z: Singles) -> Singles:
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))), dtype=np.float32)
+
+
+def _columns(a: Singles, chosen: NDArray[np.intp]) -> Singles:
+    """The array itself where all columns are chosen."""
+    return a if len(chosen) == a.shape[1] else np.ascontiguousarray(a[:, chosen])
+
+
 def _dot(a: Singles, b: Singles) -> NDArray[np.float64]:
-    products: NDArray[np.float64] = (a * b).sum(axis=0, dtype=np.float64)
+    products: NDArray[np.float64] = np.einsum("ij,ij->j", a, b).astype(np.float64)
     return products
 
 
@@ -77,10 +85,11 @@ def _newton(
     gradient: Singles,
     size: NDArray[np.float64],
 ) -> tuple[Singles, Singles]:
-    """The step d with H d ≈ -gradient, and matrix @ d."""
+    """The step d with H d ≈ -gradient, and matrix @ d. Problems that are solved drop out on the way."""
+    steps, slopes = np.zeros_like(gradient), np.zeros_like(curve)
+    left: NDArray[np.intp] = np.arange(gradient.shape[1])
     scale = 1 / (1 + squared @ curve)
-    d = np.zeros_like(gradient)
-    along = np.zeros_like(curve)
+    d, along = steps.copy(), slopes.copy()
     r = -gradient
     q = scale * r
     direction = q.copy()
@@ -93,14 +102,22 @@ def _newton(
         d += alpha * direction
         along += alpha * seen
         r = r - alpha * bent
-        if (_norm(r) <= NEAR * size).all():
-            break
+        open_ = np.flatnonzero(_norm(r) > NEAR * size[left])
+        if len(open_) <= 0.7 * len(left):
+            steps[:, left], slopes[:, left] = d, along
+            if not len(open_):
+                return steps, slopes
+            left, rho = left[open_], rho[open_]
+            curve, scale, d, along, r, direction = (
+                _columns(a, open_) for a in (curve, scale, d, along, r, direction)
+            )
         q = scale * r
         new = _dot(r, q)
         beta = np.where(rho > 0, new / np.maximum(rho, 1e-30), 0.0).astype(np.float32)
         direction = q + beta * direction
         rho = new
-    return d, along
+    steps[:, left], slopes[:, left] = d, along
+    return steps, slopes
 
 
 def _walk(
@@ -127,5 +144,5 @@ def _walk(
 
 
 def _loss(w: Singles, z: Singles, s: Singles, y: Singles, c: float) -> NDArray[np.float64]:
-    losses = np.logaddexp(0, z) - y * z
+    losses = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))) - y * z
     return np.asarray(0.5 * _dot(w, w) + c * _dot(s, losses))

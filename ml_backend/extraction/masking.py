@@ -18,6 +18,7 @@ from ml_backend.extraction.calibration import Outcome
 from ml_backend.extraction.decoding import decode, margin_of
 from ml_backend.extraction.document import Tokens
 from ml_backend.extraction.encoding import Encoded, Sheet, encode, sheet_of
+from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import Document, PageLike
 from ml_backend.extraction.lexicon import squeeze
 from ml_backend.extraction.targets import NO, TELLING_KINDS, UNKNOWN, Target
@@ -122,7 +123,7 @@ def rows_of(
     share = np.where(np.isin(tokens.kind, TELLING_KINDS), 1.0, PLAIN_SHARE)
     chosen = np.flatnonzero(rng.random(len(tokens)) < share)
     weight = BLANK_WEIGHT * min(documents / ENOUGH, 1.0)
-    return take_rows(blank.encoded, state, chosen, weight)
+    return take_rows(blank.encoded, state, chosen, weight, blank.document)
 
 
 def masked_outcomes(
@@ -133,9 +134,9 @@ def masked_outcomes(
     for blank in found:
         if blank.document not in held:
             continue
-        e = blank.encoded
-        odds = held[blank.document].log_odds(e)
-        ranked = decode(e, odds, state.shapes, state.pairs, state.spans)
+        extents = Extents(blank.encoded, state.shapes, state.spans.lengths)
+        odds = held[blank.document].log_odds(blank.encoded)
+        ranked = decode(extents, odds, state.pairs, state.spans)
         for f in blank.fields:
             best = ranked[f]
             if best.candidates:

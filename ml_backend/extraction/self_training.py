@@ -11,13 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml_backend.extraction.anchors import Print, Reference, known_positions
-from ml_backend.extraction.decoding import Pair, Ranked, Shape, decode
+from ml_backend.extraction.chains import Shape
+from ml_backend.extraction.decoding import Pair, Ranked, best_first, decode
 from ml_backend.extraction.document import Floats, Ints
 from ml_backend.extraction.encoding import Encoded
+from ml_backend.extraction.extents import Extents
+from ml_backend.extraction.features import at
 from ml_backend.extraction.lexicon import SHARED
-from ml_backend.extraction.spans import Marks, SpanModel, marks_of
+from ml_backend.extraction.spans import SpanModel
 from ml_backend.extraction.targets import NO, UNKNOWN, YES, Target, mark_copies, rows_to_learn
 from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
 
@@ -30,34 +34,47 @@ VOTE = 0.5
 VOTE_SIMILARITY = 0.45
 REVIEWED_VOTES = 3.0
 VOTED = 12
+FARTHEST_ABOVE = 6
+"""Tokens passed on the way up to the nearest print."""
 
 
 @dataclass(frozen=True, slots=True)
-class Anchored:
-    """Where a value stood: the print left of it and above it, and how much that counts."""
+class Anchors:
+    """Per token the hash of the nearest print left in the line and of the print above, 0 for none."""
 
-    left: int
-    above: int
-    weight: float
+    left: NDArray[np.uint64]
+    above: NDArray[np.uint64]
 
 
-def anchors_of(encoded: Encoded, tokens: Sequence[int]) -> list[tuple[int, int]]:
-    """Hash of the nearest print left in the line and of the print above, 0 for none."""
-    known, context, sheet = encoded.known, encoded.sheet.context, encoded.tokens
+def anchors_of(encoded: Encoded) -> Anchors:
+    known, context, tokens = encoded.known, encoded.sheet.context, encoded.tokens
+    n = len(tokens)
     if known is None or context is None:
-        return [(0, 0)] * len(tokens)
-    norm = SHARED.columns()[0][sheet.lexeme, 0]
-    out = []
-    for i in tokens:
-        j = i - 1
-        while j >= 0 and sheet.line[j] == sheet.line[i] and not known.template[j]:
-            j -= 1
-        left = int(norm[j]) if j >= 0 and sheet.line[j] == sheet.line[i] else 0
-        up, steps = int(context.above[i]), 0
-        while up >= 0 and not known.template[up] and steps < 6:
-            up, steps = int(context.above[up]), steps + 1
-        out.append((left, int(norm[up]) if up >= 0 and known.template[up] else 0))
-    return out
+        return Anchors(np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=np.uint64))
+    norm = SHARED.columns()[0][tokens.lexeme, 0]
+    last = np.maximum.accumulate(np.where(known.template, np.arange(n), -1))
+    left = np.concatenate(([-1], last[:-1]))
+    left = np.where((left >= 0) & (tokens.line[left] == tokens.line), left, -1)
+    above = context.above
+    for _ in range(FARTHEST_ABOVE):
+        variable = (above >= 0) & ~known.template[above]
+        above = np.where(variable, context.above[above], above)
+    above = np.where((above >= 0) & known.template[above], above, -1)
+    return Anchors(at(norm, left), at(norm, above))
+
+
+class Stands:
+    """Where every document's value of one field stands: by which print, and how much that counts."""
+
+    def __init__(self, documents: int) -> None:
+        self.left = np.zeros(documents, dtype=np.uint64)
+        self.above = np.zeros(documents, dtype=np.uint64)
+        self.weight = np.zeros(documents)
+
+    def put(self, document: int, anchors: Anchors, token: int, weight: float) -> None:
+        self.left[document] = anchors.left[token]
+        self.above[document] = anchors.above[token]
+        self.weight[document] = weight
 
 
 def likeness(prints: Sequence[Print], reference: Reference) -> Floats:
@@ -95,74 +112,57 @@ def self_train(
     model: TokenModel, lesson: Lesson, fit: Callable[[list[Rows], TokenModel], TokenModel]
 ) -> tuple[TokenModel, list[Rows]]:
     """The model after the whole schedule, and the weak rows of the last round."""
-    fields = len(lesson.shapes)
     everything = [e for e, _ in lesson.reviewed] + list(lesson.unreviewed)
     alike = likeness([e.sheet.print for e in everything], lesson.reference)
-    near = [np.flatnonzero(row >= VOTE_SIMILARITY) for row in alike]
+    anchors = [anchors_of(e) for e in everything]
+    extents = [Extents(e, lesson.shapes, lesson.spans.lengths) for e in lesson.unreviewed]
     first_unreviewed = len(lesson.reviewed)
-    fixed: list[list[Anchored | None]] = [[] for _ in range(fields)]
-    for encoded, target in lesson.reviewed:
-        for f in range(fields):
-            spans = target.spans[f]
-            anchor = anchors_of(encoded, [int(spans[0][0])])[0] if spans else None
-            fixed[f].append(Anchored(*anchor, REVIEWED_VOTES) if anchor else None)
-    words = not all(shape.single for shape in lesson.shapes)
-    marks = [marks_of(e) if words and len(e) else None for e in lesson.unreviewed]
     weak: list[Rows] = []
     rng = np.random.default_rng(lesson.seed + 1)
     for threshold in SCHEDULE:
         odds = [model.log_odds(e) for e in lesson.unreviewed]
-        plain = [
-            _decoded(e, o, lesson, None, m)
-            for e, o, m in zip(lesson.unreviewed, odds, marks, strict=True)
-        ]
-        stands = [list(column) for column in fixed]
-        for e, ranked in zip(lesson.unreviewed, plain, strict=True):
-            for f in range(fields):
-                best = ranked[f].candidates[0] if ranked[f].candidates else None
-                stands[f].append(
-                    Anchored(*anchors_of(e, [best.start])[0], ranked[f].score) if best else None
-                )
+        stands = _reviewed_stands(lesson, anchors)
+        for d, (x, o) in enumerate(zip(extents, odds, strict=True), first_unreviewed):
+            for f, best in enumerate(decode(x, o, lesson.pairs, lesson.spans)):
+                if best.candidates:
+                    stands[f].put(d, anchors[d], best.candidates[0].start, best.score)
         weak = []
-        for d, (e, o) in enumerate(zip(lesson.unreviewed, odds, strict=True)):
-            if not len(e):
+        for d, (x, o) in enumerate(zip(extents, odds, strict=True), first_unreviewed):
+            if not len(x.encoded):
                 continue
-            shift = _votes(e, o, near[first_unreviewed + d], alike[first_unreviewed + d], stands)
-            ranked = _decoded(e, o, lesson, shift, marks[d])
-            target = _weak_target(e, ranked, threshold, lesson.shapes)
+            shift = _votes(o, anchors[d], alike[d], stands)
+            ranked = decode(x, o, lesson.pairs, lesson.spans, shift)
+            target = _weak_target(x.encoded, ranked, threshold, lesson.shapes)
             if (target.state == YES).any():
-                chosen = rows_to_learn(e.tokens, target, NEGATIVES, TELLING, rng)
-                weak.append(take_rows(e, target.state, chosen, WEIGHT))
+                chosen = rows_to_learn(x.encoded.tokens, target, NEGATIVES, TELLING, rng)
+                weak.append(take_rows(x.encoded, target.state, chosen, WEIGHT))
         model = fit(weak, model)
     return model, weak
 
 
-def _decoded(
-    e: Encoded, odds: Floats, lesson: Lesson, shift: Floats | None, marks: Marks | None
-) -> list[Ranked]:
-    return decode(e, odds, lesson.shapes, lesson.pairs, lesson.spans, shift, marks)
+def _reviewed_stands(lesson: Lesson, anchors: Sequence[Anchors]) -> list[Stands]:
+    stands = [Stands(len(anchors)) for _ in lesson.shapes]
+    for d, (_, target) in enumerate(lesson.reviewed):
+        for own, spans in zip(stands, target.spans, strict=True):
+            if spans:
+                own.put(d, anchors[d], int(spans[0][0]), REVIEWED_VOTES)
+    return stands
 
 
-def _votes(
-    e: Encoded, odds: Floats, near: Ints, alike: Floats, stands: list[list[Anchored | None]]
-) -> Floats:
+def _votes(odds: Floats, own: Anchors, alike: Floats, stands: Sequence[Stands]) -> Floats:
     """Additions to the odds of each field's best tokens, by similar documents' anchors."""
     shift = np.zeros_like(odds)
-    if not len(near):
-        return shift
-    for f in range(odds.shape[1]):
-        votes = [(alike[d], stands[f][d]) for d in near.tolist()]
-        total = sum(j * s.weight for j, s in votes if s is not None)
+    near = np.flatnonzero(alike >= VOTE_SIMILARITY)
+    for f, all_ in enumerate(stands):
+        votes = alike[near] * all_.weight[near]
+        total = float(votes.sum())
         if total <= 0:
             continue
-        top = np.argsort(-odds[:, f], kind="stable")[:VOTED]
-        for i, (left, above) in zip(top.tolist(), anchors_of(e, top.tolist()), strict=True):
-            agreed = sum(
-                j * s.weight * (0.5 * (s.left == left) + 0.5 * (s.above == above))
-                for j, s in votes
-                if s is not None
-            )
-            shift[i, f] = 2 * VOTE * (np.log(agreed / total + 0.05) - np.log(0.5))
+        top = best_first(odds[:, f], VOTED)
+        same = (own.left[top, None] == all_.left[near]).astype(np.float64)
+        same += own.above[top, None] == all_.above[near]
+        agreed = 0.5 * (same @ votes)
+        shift[top, f] = 2 * VOTE * (np.log(agreed / total + 0.05) - np.log(0.5))
     return shift
 
 

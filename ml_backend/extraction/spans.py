@@ -57,6 +57,8 @@ PRIOR = {
     "line goes on elsewhere": -1.5,
 }
 INSIDE, BREAKS, COLON, FIRST, LAST = 10, slice(3, 8), 9, 5, 7
+ODDS, USUAL, ENDS, BEGINS, KNOWN, ELSEWHERE = 0, 22, 23, 24, 25, 26
+_PRIME = 0x9E3779B97F4A7C15
 MOST_COPIES = 12
 COLUMN_LINES, COLUMN_RUNS = 8, 2
 """A word opens a column if so many runs within so many lines begin at its left edge."""
@@ -88,16 +90,26 @@ class Marks:
     right: Floats
     height: Floats
     runs: Runs
+    by_word: Ints  # tokens sorted by `squeezed`
+    sorted_words: NDArray[np.uint64]
+
+    def places_of(self, token: int) -> Ints:
+        """The first MOST_COPIES other tokens of the same word, in reading order."""
+        word = self.squeezed[token]
+        low = int(np.searchsorted(self.sorted_words, word))
+        places = self.by_word[low : low + MOST_COPIES + 1]
+        others: Ints = places[(self.squeezed[places] == word) & (places != token)]
+        return others[:MOST_COPIES]
 
 
 @dataclass(frozen=True, slots=True)
 class SpanModel:
     """`weights` (fields, features) in the order of PRIOR; `lengths[field]` the log share of values
-    of 1, 2, … words; `known[field]` hashes of values seen."""
+    of 1, 2, … words; `known[field]` sorted hashes of values seen."""
 
     weights: Floats
     lengths: tuple[Floats, ...]
-    known: tuple[frozenset[int], ...]
+    known: tuple[NDArray[np.uint64], ...]
 
 
 def marks_of(encoded: Encoded) -> Marks:
@@ -124,16 +136,20 @@ def marks_of(encoded: Encoded) -> Marks:
     inside = (np.ones(n), template, opens, nothing, nothing, told, column, value, colon)
     first = (opens, before, after_colon, lower, blank)
     last = (closes, after, before_column, lower, blank, open_end, colon)
+    squeezed = hashes[tokens.lexeme, 4]
+    by_word = np.argsort(squeezed, kind="stable")
     return Marks(
         np.stack([np.asarray(c, dtype=np.float64) for c in inside], axis=1),
         np.stack([np.asarray(c, dtype=np.float64) for c in first], axis=1),
         np.stack([np.asarray(c, dtype=np.float64) for c in last], axis=1),
-        hashes[tokens.lexeme, 4],
+        squeezed,
         tokens.line,
         tokens.box[:, 0],
         tokens.box[:, 2],
         np.maximum(tokens.box[:, 3] - tokens.box[:, 1], 1.0),
         runs,
+        by_word,
+        squeezed[by_word],
     )
 
 
@@ -186,65 +202,70 @@ def _broken_early(marks: Marks, upper: int, first: int) -> bool:
 def value_hash(squeezed: NDArray[np.uint64]) -> int:
     value = 0
     for word in squeezed.tolist():
-        value = (value * 0x9E3779B97F4A7C15 + word + 1) & 0xFFFFFFFFFFFFFFFF
+        value = (value * _PRIME + word + 1) & 0xFFFFFFFFFFFFFFFF
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Candidates through one token: `first` and `last` are places in the chain, `features` rows."""
+    """Candidates through one token: `first` and `last` are places in the `chain`; `features` rows without what
+    changes from model to model, odds and known values; `hashes` their `value_hash`."""
 
+    chain: Ints
     first: Ints
     last: Ints
     features: Floats
+    hashes: NDArray[np.uint64]
+
+    def judged(self, odds: Floats, known: NDArray[np.uint64]) -> Floats:
+        """The features in the order of PRIOR; `known` are hashes of values seen."""
+        features = self.features.copy()
+        sums = np.concatenate(([0.0], np.cumsum(np.clip(odds[self.chain], -8, 8))))
+        features[:, ODDS] = sums[self.last + 1] - sums[self.first]
+        if len(known):
+            features[:, KNOWN] = np.isin(self.hashes, known)
+        return features
 
 
-def choices(
-    marks: Marks,
-    odds: Floats,
-    chain: Ints,
-    at: int,
-    longest: int,
-    lengths: Floats,
-    known: frozenset[int],
-) -> Choices:
+def choices(marks: Marks, chain: Ints, at: int, longest: int, lengths: Floats) -> Choices:
     """Every run of the chain through place `at` of at most `longest` words."""
     low, high = max(0, at - longest + 1), min(len(chain), at + longest)
-    first, last = np.meshgrid(np.arange(low, at + 1), np.arange(at, high), indexing="ij")
+    first, last = (
+        grid.ravel()
+        for grid in np.meshgrid(np.arange(low, at + 1), np.arange(at, high), indexing="ij")
+    )
     fits = last - first < longest
     first, last = first[fits], last[fits]
-    inner = _inner(marks, odds, chain)
+    inner = _inner(marks, chain)
     sums = np.concatenate((np.zeros((1, INSIDE)), np.cumsum(inner, axis=0)))
-    inside = sums[last + 1] - sums[first]
-    # What a word does at the edge is said there: breaks before the first, a colon after the last.
-    inside[:, BREAKS] -= inner[first, BREAKS]
-    inside[:, COLON] -= inner[last, COLON]
     count = last - first
-    usual = lengths[np.minimum(count, len(lengths) - 1)]
-    ends, begins = _copies(marks.squeezed, chain, first, last)
-    words = marks.squeezed[chain]
-    seen: Floats = np.asarray(
-        [
-            bool(known) and value_hash(words[a : b + 1]) in known
-            for a, b in zip(first.tolist(), last.tolist(), strict=True)
-        ],
-        dtype=np.float64,
-    )
-    features = np.concatenate(
-        (
-            inside,
-            marks.first[chain[first]],
-            marks.last[chain[last]],
-            np.stack((usual, ends, begins, seen, _elsewhere(marks, chain, first, last)), axis=1),
-        ),
-        axis=1,
-    )
-    return Choices(first, last, features)
+    features = np.zeros((len(first), len(PRIOR)))
+    features[:, :INSIDE] = sums[last + 1] - sums[first]
+    # What a word does at the edge is said there: breaks before the first, a colon after the last.
+    features[:, BREAKS] -= inner[first, BREAKS]
+    features[:, COLON] -= inner[last, COLON]
+    features[:, INSIDE : INSIDE + FIRST] = marks.first[chain[first]]
+    features[:, INSIDE + FIRST : INSIDE + FIRST + LAST] = marks.last[chain[last]]
+    features[:, USUAL] = lengths[np.minimum(count, len(lengths) - 1)]
+    features[:, ENDS], features[:, BEGINS] = _copies(marks, chain, first, last)
+    features[:, ELSEWHERE] = _elsewhere(marks, chain, first, last)
+    return Choices(chain, first, last, features, _hashes(marks.squeezed[chain], first, last))
 
 
-def _inner(marks: Marks, odds: Floats, chain: Ints) -> Floats:
+def _hashes(words: NDArray[np.uint64], first: Ints, last: Ints) -> NDArray[np.uint64]:
+    """`value_hash` of each run of words."""
+    values = np.zeros(len(first), dtype=np.uint64)
+    for k in range(int((last - first).max(initial=-1)) + 1):
+        inside = first + k <= last
+        values[inside] = (
+            values[inside] * np.uint64(_PRIME) + words[first[inside] + k] + np.uint64(1)
+        )
+    return values
+
+
+def _inner(marks: Marks, chain: Ints) -> Floats:
     """(chain, INSIDE): what each word adds inside; a run on another line breaks the line, no gap."""
-    inner = np.concatenate((np.clip(odds[chain], -8, 8)[:, None], marks.inside[chain]), axis=1)
+    inner = np.concatenate((np.zeros((len(chain), 1)), marks.inside[chain]), axis=1)
     broken = np.diff(marks.line[chain], prepend=marks.line[chain[0]]) != 0
     inner[:, 3] *= ~broken
     inner[:, 6] *= broken
@@ -265,27 +286,40 @@ def _elsewhere(marks: Marks, chain: Ints, first: Ints, last: Ints) -> Floats:
     return found
 
 
-def _copies(
-    squeezed: NDArray[np.uint64], chain: Ints, first: Ints, last: Ints
-) -> tuple[Floats, Floats]:
+def _copies(marks: Marks, chain: Ints, first: Ints, last: Ints) -> tuple[Floats, Floats]:
     """Whether another copy of the span goes on differently after it, and differs before it."""
+    squeezed = marks.squeezed
     n = len(squeezed)
-    ends, begins = np.zeros(len(first)), np.zeros(len(first))
-    for a in np.unique(first).tolist():
-        start = int(chain[a])
-        mine = np.flatnonzero(first == a)
-        length = last[mine] - a + 1
-        straight = np.cumsum(np.diff(chain[a : int(last[mine].max()) + 1], prepend=start - 1) != 1)
-        places = np.flatnonzero(squeezed == squeezed[start])
-        for p in places[places != start][:MOST_COPIES].tolist():
-            most = min(int(length.max()), n - p, n - start)
-            same = squeezed[p : p + most] == squeezed[start : start + most]
-            run = most if same.all() else int(np.argmin(same))
-            covered = (length <= run) & (straight[length - 1] == 0)
-            ends[mine[covered & (length == run)]] = 1.0
-            if p == 0 or start == 0 or squeezed[p - 1] != squeezed[start - 1]:
-                begins[mine[covered]] = 1.0
-    return ends, begins
+    begin = np.unique(first)
+    most = last[np.searchsorted(first, begin, side="right") - 1] - begin + 1
+    row, copy = _other_places(marks, chain[begin])
+    start = chain[begin][row]
+    # How many words from its first on each copy shares with the chain's run.
+    steps = np.arange(int(most.max()))
+    most = np.minimum(most[row], np.minimum(n - copy, n - start))
+    inside = steps < most[:, None]
+    own, other = (np.minimum(x[:, None] + steps, n - 1) for x in (start, copy))
+    same = inside & (squeezed[own] == squeezed[other])
+    run = np.where(same.all(axis=1), same.shape[1], np.argmin(same, axis=1))
+    differs = (copy == 0) | (start == 0) | (squeezed[copy - 1] != squeezed[start - 1])
+    # Per first word: the lengths copies end at, and the longest copy that begins there.
+    ending = np.zeros((len(begin), same.shape[1] + 1), dtype=bool)
+    ending[row, run] = True
+    beginning = np.zeros(len(begin), dtype=np.intp)
+    np.maximum.at(beginning, row, np.where(differs, run, 0))
+    at, length = np.searchsorted(begin, first), last - first + 1
+    jumps = np.concatenate(([0], np.cumsum(np.diff(chain) != 1)))
+    straight = jumps[last] == jumps[first]
+    ends = straight & ending[at, length]
+    begins = straight & (length <= beginning[at])
+    return ends.astype(np.float64), begins.astype(np.float64)
+
+
+def _other_places(marks: Marks, tokens: Ints) -> tuple[Ints, Ints]:
+    """The first MOST_COPIES other places of each token's word: number of the token among `tokens`, place."""
+    found = [marks.places_of(token) for token in tokens.tolist()]
+    rows = np.repeat(np.arange(len(found)), [len(places) for places in found])
+    return rows, np.concatenate(found) if found else np.zeros(0, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +331,9 @@ class Case:
     right: int
 
 
-def untaught(fields: int, lengths: Sequence[Floats], known: Sequence[frozenset[int]]) -> SpanModel:
+def untaught(
+    fields: int, lengths: Sequence[Floats], known: Sequence[NDArray[np.uint64]]
+) -> SpanModel:
     prior = np.asarray(list(PRIOR.values()))
     return SpanModel(np.tile(prior, (fields, 1)), tuple(lengths), tuple(known))
 

@@ -14,7 +14,8 @@ from scipy.sparse import csr_matrix
 
 from ml_backend.extraction.anchors import Reference
 from ml_backend.extraction.calibration import Calibration
-from ml_backend.extraction.decoding import Pair, Shape
+from ml_backend.extraction.chains import Shape
+from ml_backend.extraction.decoding import Pair
 from ml_backend.extraction.delegates import delegate_from
 from ml_backend.extraction.fields import spec_from_dict, spec_to_dict
 from ml_backend.extraction.learning import State
@@ -45,7 +46,7 @@ def to_plain(extractor: FieldExtractor) -> dict[str, Any]:
         }
         plain["span_weights"] = state.spans.weights
         header["span_lengths"] = [lengths.tolist() for lengths in state.spans.lengths]
-        header["span_values"] = [[str(v) for v in sorted(known)] for known in state.spans.known]
+        header["span_values"] = [[str(v) for v in known.tolist()] for known in state.spans.known]
         header["pages"] = [extractor.head_, extractor.tail_]
         header["day_first"] = extractor.day_first_
         plain["words"] = state.reference.words
@@ -57,7 +58,7 @@ def to_plain(extractor: FieldExtractor) -> dict[str, Any]:
             plain[f"{name}_rows"] = matrix.indptr.astype(np.int32)
         if state.model is not None:
             plain["kept"] = state.model.kept
-            plain["weights"] = state.model.weights.astype(np.float32)
+            plain["weights"] = state.model.weights
             plain["bias"] = state.model.bias
         header["delegates"] = {
             name: model.to_state() for name, model in sorted(extractor.delegates_.items())
@@ -88,9 +89,7 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
     )
     calibration = stored["calibration"]
     attributes["state_"] = State(
-        model=make_model(
-            plain["kept"], plain["weights"].astype(np.float64), np.asarray(plain["bias"])
-        )
+        model=make_model(plain["kept"], plain["weights"], np.asarray(plain["bias"]))
         if "kept" in plain
         else None,
         reference=Reference(words, first, everywhere),
@@ -101,7 +100,10 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
         spans=SpanModel(
             np.asarray(plain["span_weights"]),
             tuple(np.asarray(lengths) for lengths in header["span_lengths"]),
-            tuple(frozenset(int(v) for v in known) for known in header["span_values"]),
+            tuple(
+                np.asarray([int(v) for v in known], dtype=np.uint64)
+                for known in header["span_values"]
+            ),
         ),
         calibration=Calibration(
             **{

@@ -27,14 +27,16 @@ def encoded(*lines: str):
     return encode(sheet, build_reference([]), None)
 
 
-def picked(e, start: int, longest: int = 4, known: frozenset[int] = frozenset()) -> str:
+NOTHING = np.zeros(0, dtype=np.uint64)
+
+
+def picked(e, start: int, longest: int = 4) -> str:
     marks = marks_of(e)
     chain = np.flatnonzero(e.tokens.segment == e.tokens.segment[start])
     odds = np.asarray([-4.0 if text.endswith(":") else -1.0 for text in e.tokens.texts])
-    found = choices(
-        marks, odds, chain, int(start - chain[0]), longest, length_shares([2, 2, 3], longest), known
-    )
-    p = chances(found.features, np.asarray(list(PRIOR.values())))
+    lengths = length_shares([2, 2, 3], longest)
+    found = choices(marks, chain, int(start - chain[0]), longest, lengths)
+    p = chances(found.judged(odds, NOTHING), np.asarray(list(PRIOR.values())))
     best = int(np.argmax(p))
     return " ".join(e.tokens.texts[i] for i in chain[found.first[best] : found.last[best] + 1])
 
@@ -47,7 +49,7 @@ def test_a_copy_with_another_neighbour_shows_the_end():
     e = encoded("Elm Street Invoice", "Elm Street", "nothing more")
     marks = marks_of(e)
     chain = np.arange(3)
-    found = choices(marks, np.zeros(len(e)), chain, 0, 3, length_shares([2], 3), frozenset())
+    found = choices(marks, chain, 0, 3, length_shares([2], 3))
     ends = found.features[:, NAMES.index("a copy ends here")]
     assert ends.tolist() == [0.0, 1.0, 0.0]
 
@@ -55,17 +57,17 @@ def test_a_copy_with_another_neighbour_shows_the_end():
 def test_a_known_value_is_recognised():
     e = encoded("Elm Street Bakers")
     marks = marks_of(e)
-    known = frozenset([value_hash(marks.squeezed[:2])])
-    found = choices(marks, np.zeros(3), np.arange(3), 0, 3, length_shares([2], 3), known)
-    assert found.features[:, NAMES.index("known value")].tolist() == [0.0, 1.0, 0.0]
+    known = np.asarray([value_hash(marks.squeezed[:2])], dtype=np.uint64)
+    found = choices(marks, np.arange(3), 0, 3, length_shares([2], 3))
+    assert found.judged(np.zeros(3), known)[:, NAMES.index("known value")].tolist() == [0.0, 1.0, 0.0]
 
 
 def test_the_weights_move_to_what_reviewers_do():
     """Reviewers who leave the closing word out teach that values end before the run does."""
     e = encoded("Elm Street Bakers Inc")
     marks, lengths = marks_of(e), length_shares([3, 3, 3], 4)
-    found = choices(marks, np.zeros(4), np.arange(4), 0, 4, lengths, frozenset())
-    model = untaught(1, [lengths], [frozenset()])
+    found = choices(marks, np.arange(4), 0, 4, lengths)
+    model = untaught(1, [lengths], [NOTHING])
     before = chances(found.features, model.weights[0])
     taught = teach(model, [Case(0, found.features, 2)] * 15)
     after = chances(found.features, taught.weights[0])
@@ -79,7 +81,7 @@ def column_of(name: str, words, chain) -> list[float]:
     e = encode(sheet, build_reference([]), None)
     run = np.asarray([e.tokens.texts.index(text) for text in chain])
     n = len(run)
-    found = choices(marks_of(e), np.zeros(len(e)), run, 0, n, length_shares([2], n), frozenset())
+    found = choices(marks_of(e), run, 0, n, length_shares([2], n))
     return found.features[:, NAMES.index(name)].tolist()
 
 

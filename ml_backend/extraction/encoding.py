@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from ml_backend.extraction.anchors import Familiarity, Print, Reference, familia
 from ml_backend.extraction.document import Floats, Tokens, tokenise
 from ml_backend.extraction.features import Context, anchor_columns, base_columns, context_of
 from ml_backend.extraction.fields import Document
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,8 @@ class Sheet:
     print: Print
 
 
-def sheet_of(
-    document: Document, head: int, tail: int, day_first: bool, tokens: Tokens | None = None
-) -> Sheet:
-    """`tokens`: the document's tokens, where the caller has them already."""
-    if tokens is None:
-        tokens = tokenise(document, head, tail)
+def sheet_of(document: Document, tokens: Tokens, day_first: bool) -> Sheet:
+    """`tokens`: the document's."""
     own = print_of(tokens)
     if not len(tokens):
         return Sheet(document, tokens, None, np.zeros((0, 0), dtype=np.int32), own)
@@ -41,42 +40,65 @@ def sheet_of(
 
 
 class SheetCache:
-    """The last `size` documents' sheets, so that a retrain costs the fit alone.
+    """The last `size` documents' tokens and sheets, so that a retrain costs the fit alone.
 
     Keyed by document id and word count: ids must change with the content.
     """
 
     def __init__(self, size: int = 400) -> None:
-        self._size = size
-        self._sheets: OrderedDict[tuple[object, ...], Sheet] = OrderedDict()
-        self._hints: OrderedDict[int, tuple[Sheet, Hashable, Floats]] = OrderedDict()
+        self._tokens: _Recent[Tokens] = _Recent(size)
+        self._sheets: _Recent[Sheet] = _Recent(size)
+        self._masked: _Recent[tuple[Sheet, Sheet]] = _Recent(size)
+        self._hints: _Recent[tuple[Sheet, Hashable, Floats]] = _Recent(2 * size)
 
-    def get(
-        self,
-        document: Document,
-        head: int,
-        tail: int,
-        day_first: bool,
-        tokens: Tokens | None = None,
-    ) -> Sheet:
-        words = sum(len(page.texts) for page in document.pages)
-        key = (document.id, len(document.pages), words, head, tail, day_first)
-        if key in self._sheets:
-            self._sheets.move_to_end(key)
-        else:
-            self._sheets[key] = sheet_of(document, head, tail, day_first, tokens)
-            while len(self._sheets) > self._size:
-                self._sheets.popitem(last=False)
-        return self._sheets[key]
+    def tokens(self, document: Document, head: int, tail: int) -> Tokens:
+        key = (*_key_of(document), head, tail)
+        return self._tokens.get(key, lambda: tokenise(document, head, tail))
+
+    def get(self, document: Document, head: int, tail: int, day_first: bool) -> Sheet:
+        tokens = self.tokens(document, head, tail)
+        key = (*_key_of(document), head, tail, day_first)
+        return self._sheets.get(key, lambda: sheet_of(document, tokens, day_first))
+
+    def masked(self, sheet: Sheet, gone: frozenset[str], make: Callable[[], Sheet]) -> Sheet:
+        """`make()`: the sheet without the words `gone`, once; for sheets of this cache."""
+        key = (id(sheet), gone)
+        kept = self._masked.get(key, lambda: (sheet, make()))
+        if kept[0] is not sheet:
+            kept = self._masked.put(key, (sheet, make()))
+        return kept[1]
 
     def hints(self, sheet: Sheet, key: Hashable, make: Callable[[Sheet], Floats]) -> Floats:
         """`make(sheet)`, once per sheet and `key`; for sheets of this cache."""
-        kept = self._hints.get(id(sheet))
-        if kept is None or kept[0] is not sheet or kept[1] != key:
-            kept = self._hints[id(sheet)] = (sheet, key, make(sheet))
-            while len(self._hints) > self._size:
-                self._hints.popitem(last=False)
+        kept = self._hints.get(id(sheet), lambda: (sheet, key, make(sheet)))
+        if kept[0] is not sheet or kept[1] != key:
+            kept = self._hints.put(id(sheet), (sheet, key, make(sheet)))
         return kept[2]
+
+
+def _key_of(document: Document) -> tuple[object, ...]:
+    words = sum(len(page.texts) for page in document.pages)
+    return (document.id, len(document.pages), words)
+
+
+class _Recent(Generic[T]):
+    """The last `size` things asked for."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        if key not in self._kept:
+            return self.put(key, make())
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def put(self, key: Hashable, value: T) -> T:
+        self._kept[key] = value
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ml_backend.extraction.anchors import build_reference
 from ml_backend.extraction.answers import answer
 from ml_backend.extraction.calibration import Calibration
 from ml_backend.extraction.delegates import Delegate, delegate_for
-from ml_backend.extraction.document import Tokens, tokenise
+from ml_backend.extraction.document import Tokens
 from ml_backend.extraction.encoding import Encoded, Sheet, SheetCache, encode
 from ml_backend.extraction.errors import ExtractionError, NothingToLearn, UnknownField
 from ml_backend.extraction.fields import (
@@ -83,12 +83,11 @@ class FieldExtractor(BaseEstimator):  # type: ignore[misc]
         self.delegates_ = self._fit_delegates(documents, labels)
         cache = cache or SheetCache()
         unreviewed = [upright(document) for document in list(pool)[:MOST_POOL]]
-        read = [tokenise(d, self.head_, self.tail_) for d in [*documents, *unreviewed]]
-        self.day_first_ = self._day_first(read)
-        sheets = [
-            cache.get(d, self.head_, self.tail_, self.day_first_, tokens)
-            for d, tokens in zip([*documents, *unreviewed], read, strict=True)
-        ]
+        everything = [*documents, *unreviewed]
+        self.day_first_ = self._day_first(
+            [cache.tokens(d, self.head_, self.tail_) for d in everything]
+        )
+        sheets = [cache.get(d, self.head_, self.tail_, self.day_first_) for d in everything]
         reference = build_reference([sheet.print for sheet in sheets])
         settings = Settings(self.c, self.seed, self.self_train)
         lessons = Lessons(
@@ -97,6 +96,7 @@ class FieldExtractor(BaseEstimator):  # type: ignore[misc]
             sheets=tuple(sheets[: len(documents)]),
             pool=tuple(sheets[len(documents) :]),
             reference=reference,
+            cache=cache,
             hints=self._hints_by(cache),
             day_first=self.day_first_,
         )

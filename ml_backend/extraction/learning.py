@@ -19,7 +19,7 @@ from ml_backend.extraction.calibration import (
 from ml_backend.extraction.chains import Shape, shape_of_field
 from ml_backend.extraction.decoding import Pair, decode, learn_pairs, margin_of
 from ml_backend.extraction.document import Floats, text_of
-from ml_backend.extraction.encoding import Encoded, Sheet, encode
+from ml_backend.extraction.encoding import Encoded, Sheet, SheetCache, encode
 from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import FieldSpec, Labels
 from ml_backend.extraction.masking import blanks, masked_outcomes, rows_of
@@ -62,6 +62,7 @@ class Lessons:
     sheets: tuple[Sheet, ...]
     pool: tuple[Sheet, ...]
     reference: Reference
+    cache: SheetCache
     hints: Callable[[Sheet], Floats | None]
     day_first: bool
 

@@ -16,11 +16,11 @@ import numpy as np
 
 from ml_backend.extraction.calibration import Outcome
 from ml_backend.extraction.decoding import decode, margin_of
-from ml_backend.extraction.document import Tokens
+from ml_backend.extraction.document import Tokens, tokenise
 from ml_backend.extraction.encoding import Encoded, Sheet, encode, sheet_of
 from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import Document, PageLike
-from ml_backend.extraction.lexicon import squeeze
+from ml_backend.extraction.lexicon import hash_text, squeeze
 from ml_backend.extraction.targets import NO, TELLING_KINDS, UNKNOWN, Target
 from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
 
@@ -57,17 +57,14 @@ def without_words(page: PageLike, gone: frozenset[str]) -> PageLike:
     )
 
 
-def mask_values(
-    document: Document, tokens: Tokens, target: Target, fields: Sequence[int]
-) -> Document:
-    """The document without any word of the fields' values."""
-    gone = set()
+def words_of_values(tokens: Tokens, target: Target, fields: Sequence[int]) -> frozenset[str]:
+    """The fields' values as squeezed words; where a value is part of a word, the word too."""
+    words = set()
     for span in (span for f in fields for span in target.spans[f]):
         for i in span.tolist():
             page = tokens.pages[int(tokens.page[i])]
-            gone |= {squeeze(tokens.texts[i]), squeeze(page.texts[int(tokens.word[i])])}
-    words = frozenset(word for word in gone if word)
-    return Document(document.id, tuple(without_words(page, words) for page in document.pages))
+            words |= {squeeze(tokens.texts[i]), squeeze(page.texts[int(tokens.word[i])])}
+    return frozenset(word for word in words if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +79,40 @@ class Blank:
 def blanks(
     lessons: Lessons, targets: Sequence[Target], documents: Sequence[int], seed: int
 ) -> list[Blank]:
-    """Reviewed documents, each once without one half of its values and once without the other."""
-    rng = np.random.default_rng(seed + 13)
-    chosen = rng.permutation(np.asarray(documents, dtype=np.intp))[: MOST_BLANKS // 2]
+    """Reviewed documents, each once without one half of its values and once without the other.
+
+    Which documents and which halves hangs on the documents' own names, not on how many there are: a retrain
+    meets blanks it knows.
+    """
+    dice = {i: _dice(lessons.sheets[i].document, seed) for i in documents}
+    chosen = sorted(documents, key=lambda i: (dice[i].random(), i))[: MOST_BLANKS // 2]
     found = []
-    for i in sorted(chosen.tolist()):
+    for i in sorted(chosen):
         there = [f for f in range(len(lessons.fields)) if targets[i].spans[f]]
-        for half in np.array_split(rng.permutation(there), 2):
+        for half in np.array_split(dice[i].permutation(there), 2):
             fields = tuple(sorted(int(f) for f in half))
             if fields:
                 found += _blank(lessons, targets[i], i, fields)
     return found
 
 
+def _dice(document: Document, seed: int) -> np.random.Generator:
+    return np.random.default_rng((seed + 13, hash_text(document.id)))
+
+
 def _blank(lessons: Lessons, target: Target, i: int, fields: tuple[int, ...]) -> list[Blank]:
     sheet = lessons.sheets[i]
-    masked = mask_values(sheet.document, sheet.tokens, target, fields)
-    kept = {page.number for page in sheet.tokens.pages}
-    masked = Document(masked.id, tuple(p for p in masked.pages if p.number in kept))
-    blank = sheet_of(masked, len(masked.pages), len(masked.pages), lessons.day_first)
+    gone = words_of_values(sheet.tokens, target, fields)
+    blank = lessons.cache.masked(sheet, gone, lambda: _without(sheet, gone, lessons.day_first))
     if blank.context is None:
         return []
     return [Blank(i, fields, encode(blank, lessons.reference, i, lessons.hints(blank)))]
+
+
+def _without(sheet: Sheet, gone: frozenset[str], day_first: bool) -> Sheet:
+    pages = tuple(without_words(page, gone) for page in sheet.tokens.pages)
+    document = Document(sheet.document.id, pages)
+    return sheet_of(document, tokenise(document, len(pages), 0), day_first)
 
 
 def rows_of(

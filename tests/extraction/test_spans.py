@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml_backend.extraction.anchors import build_reference
+from ml_backend.extraction.document import tokenise
 from ml_backend.extraction.encoding import encode, sheet_of
 from ml_backend.extraction.fields import Document
 from ml_backend.extraction.spans import (
@@ -23,7 +24,8 @@ NAMES = list(PRIOR)
 
 def encoded(*lines: str):
     words = [w for i, line in enumerate(lines) for w in placed(line, 50, 50 + 30 * i)]
-    sheet = sheet_of(Document("a", (page(words),)), 3, 1, day_first=False)
+    document = Document("a", (page(words),))
+    sheet = sheet_of(document, tokenise(document, 3, 1), day_first=False)
     return encode(sheet, build_reference([]), None)
 
 
@@ -59,7 +61,11 @@ def test_a_known_value_is_recognised():
     marks = marks_of(e)
     known = np.asarray([value_hash(marks.squeezed[:2])], dtype=np.uint64)
     found = choices(marks, np.arange(3), 0, 3, length_shares([2], 3))
-    assert found.judged(np.zeros(3), known)[:, NAMES.index("known value")].tolist() == [0.0, 1.0, 0.0]
+    assert found.judged(np.zeros(3), known)[:, NAMES.index("known value")].tolist() == [
+        0.0,
+        1.0,
+        0.0,
+    ]
 
 
 def test_the_weights_move_to_what_reviewers_do():
@@ -77,7 +83,8 @@ def test_the_weights_move_to_what_reviewers_do():
 
 
 def column_of(name: str, words, chain) -> list[float]:
-    sheet = sheet_of(Document("a", (page(words),)), 3, 1, day_first=False)
+    document = Document("a", (page(words),))
+    sheet = sheet_of(document, tokenise(document, 3, 1), day_first=False)
     e = encode(sheet, build_reference([]), None)
     run = np.asarray([e.tokens.texts.index(text) for text in chain])
     n = len(run)

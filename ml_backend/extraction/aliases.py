@@ -78,6 +78,7 @@ _SYNONYMS = {
 
 _TOKEN = re.compile(r"[a-z0-9]+|#")
 _GLUE = frozenset(["da", "do", "das", "dos", "the"])
+_MOST_REMEMBERED = 200_000
 # Never enough to announce a value in the middle of other words, whatever the field.
 TOO_WEAK = frozenset(
     [("de",), ("a",), ("to",), ("para",), ("from",), ("number",), ("ate",), ("un",), ("um",)]
@@ -90,6 +91,11 @@ _ALONE = 0.6
 def tokens_of(word: str) -> Phrase:
     """A printed word's folded tokens without punctuation: "Invoice#:" → ("invoice", "number")."""
     return tuple(_SYNONYMS.get(token, token) for token in _TOKEN.findall(fold(word[:80])))
+
+
+@lru_cache(maxsize=200_000)
+def _telling_tokens(word: str) -> Phrase:
+    return tuple(token for token in tokens_of(word) if token not in _GLUE)
 
 
 def phrase(text: str) -> Phrase:
@@ -231,71 +237,90 @@ def all_concept_phrases() -> frozenset[Phrase]:
     return frozenset(p for phrases in CONCEPTS.values() for p in phrases if p not in TOO_WEAK)
 
 
+class PhraseBook:
+    """Phrases to look for, with what helps to pass over most of a page quickly."""
+
+    def __init__(self, known: Iterable[Phrase]) -> None:
+        self._phrases = frozenset(known)
+        self._longest: dict[str, int] = {}
+        for entry in self._phrases:
+            self._longest[entry[0]] = max(self._longest.get(entry[0], 0), len(entry))
+        self._opening: dict[str, bool] = {}
+
+    def longest_from(self, token: str) -> int:
+        """Tokens of the longest phrase that begins with this one, 0 for none."""
+        return self._longest.get(token, 0)
+
+    def __contains__(self, phrase: object) -> bool:
+        return phrase in self._phrases
+
+    def opens(self, text: str) -> bool:
+        """Whether a phrase may begin within this printed word."""
+        known = self._opening.get(text)
+        if known is None:
+            if len(self._opening) > _MOST_REMEMBERED:
+                self._opening.clear()
+            known = self._opening[text] = any(t in self._longest for t in tokens_of(text))
+        return known
+
+
 def find_phrases(
-    page: PageLike, layout: Layout, known: Iterable[Phrase] | Mapping[Phrase, object]
+    page: PageLike, layout: Layout, known: PhraseBook | Iterable[Phrase]
 ) -> list[Occurrence]:
     """Where the `known` phrases stand: longest first, never overlapping, never across a wide gap."""
-    book = known if isinstance(known, (Mapping, frozenset, set)) else frozenset(known)
-    firsts: dict[str, int] = {}
-    for entry in book:
-        firsts[entry[0]] = max(firsts.get(entry[0], 0), len(entry))
+    book = known if isinstance(known, PhraseBook) else PhraseBook(known)
     found: list[Occurrence] = []
-    for run in _runs_opened_by(page.texts, layout, firsts):
-        found.extend(_in_segment(page.texts, run, book, firsts))
+    for run in _runs_opened_by(page.texts, layout, book):
+        found.extend(_in_segment(page.texts, run, book))
     return found
 
 
-def _runs_opened_by(
-    texts: Sequence[str], layout: Layout, firsts: Mapping[str, int]
-) -> list[list[int]]:
+def _runs_opened_by(texts: Sequence[str], layout: Layout, book: PhraseBook) -> list[list[int]]:
     """The segments that hold a word a known phrase begins with; most of a page holds none."""
-    opens = np.fromiter(
-        (any(token in firsts for token in tokens_of(text)) for text in texts), bool, len(texts)
-    )
+    opens = [i for i, text in enumerate(texts) if book.opens(text)]
     wanted = np.unique(layout.segment[opens])
     own = layout.segment[layout.order]
     starts = np.searchsorted(own, wanted).tolist()
     ends = np.searchsorted(own, wanted, side="right").tolist()
-    return [layout.order[a:b].tolist() for a, b in zip(starts, ends, strict=True)]
+    order = layout.order.tolist()
+    return [order[a:b] for a, b in zip(starts, ends, strict=True)]
 
 
-def _in_segment(
-    texts: Sequence[str],
-    segment: list[int],
-    book: Mapping[Phrase, object] | frozenset[Phrase] | set[Phrase],
-    firsts: Mapping[str, int],
-) -> list[Occurrence]:
-    stream: list[tuple[str, int]] = []
-    for word in segment:
-        stream.extend((token, word) for token in tokens_of(texts[word]) if token not in _GLUE)
+def _in_segment(texts: Sequence[str], segment: list[int], book: PhraseBook) -> list[Occurrence]:
+    tokens: list[str] = []
+    place: list[int] = []  # of each token's word within the segment
+    for k, word in enumerate(segment):
+        own = _telling_tokens(texts[word])
+        tokens += own
+        place += [k] * len(own)
     found: list[Occurrence] = []
     at = 0
-    while at < len(stream):
-        longest = min(firsts.get(stream[at][0], 0), len(stream) - at)
-        match = 0
-        for length in range(longest, 0, -1):
-            if tuple(token for token, _ in stream[at : at + length]) in book:
-                match = length
-                break
-        if not match:
+    while at < len(tokens):
+        longest = book.longest_from(tokens[at])
+        if not longest:
             at += 1
             continue
-        words = tuple(dict.fromkeys(word for _, word in stream[at : at + match]))
-        last = texts[words[-1]]
-        leftover = at + match < len(stream) and stream[at + match][1] == words[-1]
+        longest = min(longest, len(tokens) - at)
+        phrase: Phrase = ()
+        for length in range(longest, 0, -1):
+            phrase = tuple(tokens[at : at + length])
+            if phrase in book:
+                break
+        else:
+            at += 1
+            continue
+        end = at + len(phrase)
+        last_place = place[end - 1]
+        last = texts[segment[last_place]]
+        leftover = end < len(tokens) and place[end] == last_place
         head, colon, tail = last.partition(":")
         rest = tail.strip() if leftover and colon and tokens_of(head) else ""
-        following = segment[segment.index(words[-1]) + 1 :]
-        # Also at the end of a row of dots that leads to the value.
-        followed = bool(following) and texts[following[0]].lstrip("._…·-").startswith(":")
         if not leftover or rest:
-            found.append(
-                Occurrence(
-                    tuple(token for token, _ in stream[at : at + match]),
-                    words,
-                    last.rstrip().endswith(":") or bool(rest) or followed,
-                    rest,
-                )
-            )
-        at += match
+            # A colon also at the end of a row of dots that leads to the value.
+            following = texts[segment[last_place + 1]] if last_place + 1 < len(segment) else ""
+            followed = following.lstrip("._…·-").startswith(":")
+            words = tuple(segment[k] for k in dict.fromkeys(place[at:end]))
+            has_colon = last.rstrip().endswith(":") or bool(rest) or followed
+            found.append(Occurrence(phrase, words, has_colon, rest))
+        at = end
     return found

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.extraction.anchors import Familiarity
-from ml_backend.extraction.document import Ints, Tokens
+from ml_backend.extraction.document import Floats, Ints, Tokens
 from ml_backend.extraction.lexicon import SHARED
 from ml_backend.extraction.values import value_columns
 
@@ -89,33 +89,50 @@ def segments_of(tokens: Tokens, words: Hashes) -> Segments:
     line, page = tokens.line[first], tokens.page[first]
     left = np.minimum.reduceat(tokens.box[:, 0], first)
     right = np.maximum.reduceat(tokens.box[:, 2], first)
-    count = len(first)
-    above = np.full(count, -1)
-    above2 = np.full(count, -1)
-    below = np.full(count, -1)
-    for k in range(1, min(MOST_SEGMENTS_BACK, count - 1) + 1):
-        upper, lower = slice(0, count - k), slice(k, count)
-        hit = (
-            (line[lower] > line[upper])
-            & (line[lower] - line[upper] <= LINES_ABOVE)
-            & (page[lower] == page[upper])
-            & (np.minimum(right[lower], right[upper]) > np.maximum(left[lower], left[upper]))
-        )
-        if not hit.any():
-            continue
-        lows, ups = np.flatnonzero(hit) + k, np.flatnonzero(hit)
-        new = above[lows] < 0
-        second = ~new & (above2[lows] < 0) & (line[above[lows]] > line[ups])
-        above2[lows[second]] = ups[second]
-        above[lows[new]] = ups[new]
-        # Of several below on one line, the leftmost: later k of the same line overwrite nothing.
-        fresh = below[ups] < 0
-        nearer = ~fresh & (line[below[ups]] == line[lows]) & (left[below[ups]] > left[lows])
-        below[ups[fresh | nearer]] = lows[fresh | nearer]
+    above, above2, below = _neighbours(line, page, left, right)
     position = np.arange(n) - np.repeat(first, end - first)
     powers = _powers(int(position.max()) + 1)
     text = np.add.reduceat(words * powers[position], first)
     return Segments(first, end, line, above, above2, below, text)
+
+
+def _neighbours(line: Ints, page: Ints, left: Floats, right: Floats) -> tuple[Ints, Ints, Ints]:
+    """Per run of tokens the nearest overlapping run above, the next one higher up, and the one below.
+
+    Runs are in reading order; of several below on one line it is the leftmost. -1 for none.
+    """
+    count = len(line)
+    most = min(MOST_SEGMENTS_BACK, count - 1)
+    if most < 1:
+        none = np.full(count, -1)
+        return none, none, none
+    hit = np.zeros((most, count), dtype=bool)  # [k - 1, i]: runs i - k and i overlap
+    for k in range(1, most + 1):
+        steps = line[k:] - line[:-k]
+        hit[k - 1, k:] = (
+            (steps > 0)
+            & (steps <= LINES_ABOVE)
+            & (page[k:] == page[:-k])
+            & (np.minimum(right[k:], right[:-k]) > np.maximum(left[k:], left[:-k]))
+        )
+    back_by, lower = np.nonzero(hit)
+    upper = lower - back_by - 1
+    above = _first(lower, upper, count)
+    higher = line[upper] < line[above[lower]]
+    above2 = _first(lower[higher], upper[higher], count)
+    nearest = _first(upper, lower, count)
+    beside = line[lower] == line[nearest[upper]]
+    upper, lower = upper[beside], lower[beside]
+    order = np.lexsort((lower, left[lower], upper))
+    below = _first(upper[order], lower[order], count)
+    return above, above2, below
+
+
+def _first(places: Ints, values: Ints, count: int) -> Ints:
+    """Per place the first of its values, -1 where there is none."""
+    found = np.full(count, -1)
+    found[places[::-1]] = values[::-1]
+    return found
 
 
 def _powers(count: int) -> Hashes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,28 +108,14 @@ def _runs(order: IntArray, group: IntArray) -> tuple[IntArray, ...]:
 
 def lay_out(boxes: NDArray[np.float32], gap: float = 1.2) -> Layout:
     """Lines by vertical centre, segments split where the gap exceeds `gap` line heights."""
-    b = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    n = len(b)
-    line = np.zeros(n, dtype=np.intp)
+    singles = np.ascontiguousarray(boxes, dtype=np.float32).reshape(-1, 4)
+    n = len(singles)
     segment = np.zeros(n, dtype=np.intp)
     if n == 0:
-        return Layout(np.zeros(0, dtype=np.intp), line, segment)
+        return Layout(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp), segment)
+    b = singles.astype(np.float64)
     height = np.maximum(b[:, 3] - b[:, 1], 1.0)
-    middle = (b[:, 1] + b[:, 3]) / 2
-    centre, tall = middle.tolist(), height.tolist()
-    current, line_middle, line_height, count = -1, -1e9, 1.0, 0
-    by_height = np.argsort(middle, kind="stable")
-    numbers = [0] * n
-    for k, i in enumerate(by_height.tolist()):
-        y, h = centre[i], tall[i]
-        if y - line_middle > 0.5 * min(h, line_height) + 0.5:
-            current, line_middle, line_height, count = current + 1, y, h, 1
-        else:
-            line_middle = (line_middle * count + y) / (count + 1)
-            line_height = (line_height * count + h) / (count + 1)
-            count += 1
-        numbers[k] = current
-    line[by_height] = numbers
+    line = np.asarray(_lines(singles.tobytes()), dtype=np.intp)
     order = np.lexsort((b[:, 0], line)).astype(np.intp)
     same = line[order][1:] == line[order][:-1]
     left, right = order[:-1], order[1:]
@@ -137,3 +123,25 @@ def lay_out(boxes: NDArray[np.float32], gap: float = 1.2) -> Layout:
     breaks = np.concatenate(([0], np.cumsum(~same | wide)))
     segment[order] = breaks
     return Layout(order, line, segment)
+
+
+@lru_cache(maxsize=32)
+def _lines(boxes: bytes) -> list[int]:
+    """The line each box stands in, from above; a page is asked about more than once in a row."""
+    b = np.frombuffer(boxes, dtype=np.float32).reshape(-1, 4).astype(np.float64)
+    height = np.maximum(b[:, 3] - b[:, 1], 1.0)
+    middle = (b[:, 1] + b[:, 3]) / 2
+    centre, tall = middle.tolist(), height.tolist()
+    current, line_middle, line_height, count = -1, -1e9, 1.0, 0
+    line = [0] * len(b)
+    for i in np.argsort(middle, kind="stable").tolist():
+        y, h = centre[i], tall[i]
+        lower = min(line_height, h)
+        if y - line_middle > 0.5 * lower + 0.5:
+            current, line_middle, line_height, count = current + 1, y, h, 1
+        else:
+            line_middle = (line_middle * count + y) / (count + 1)
+            line_height = (line_height * count + h) / (count + 1)
+            count += 1
+        line[i] = current
+    return line

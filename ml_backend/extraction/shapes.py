@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -63,6 +64,23 @@ class PageView:
     numbers: tuple[Shaped, ...]
 
     @cached_property
+    def runs(self) -> tuple[tuple[int, int, Box], ...]:
+        """First and last position of each segment, and its box."""
+        ends = [i for i, (a, b) in enumerate(pairwise(self.segment)) if a != b]
+        firsts = [0, *(i + 1 for i in ends)] if self.texts else []
+        lasts = [*ends, len(self.texts) - 1]
+        return tuple((a, b, self.box(a, b)) for a, b in zip(firsts, lasts, strict=False))
+
+    @cached_property
+    def in_period(self) -> Mapping[Shaped, int]:
+        """The days of printed periods: 0 for a first one, 1 for a last one."""
+        roles: dict[Shaped, int] = {}
+        for period in self.periods:
+            for role, day in enumerate(period):
+                roles.setdefault(day, role)
+        return roles
+
+    @cached_property
     def periods(self) -> tuple[tuple[Shaped, Shaped], ...]:
         """Pairs of days printed as one period, "1 Jan 2026 – 31 Jan 2026"."""
         return tuple(
@@ -78,19 +96,21 @@ class PageView:
     @cached_property
     def in_column(self) -> frozenset[Shaped]:
         """The days that stand in a column of days."""
+        places = [(d.box[0], d.box[1], d.box[3] - d.box[1]) for d in self.dates]
         return frozenset(
-            one
-            for one in self.dates
+            day
+            for day, (x, y, height) in zip(self.dates, places, strict=True)
             if sum(
-                abs(other.box[0] - one.box[0]) < _ALIGNED
-                and abs(other.box[1] - one.box[1]) < _NEAR_ROWS * (one.box[3] - one.box[1])
-                for other in self.dates
+                -_ALIGNED < left - x < _ALIGNED and abs(top - y) < _NEAR_ROWS * height
+                for left, top, _ in places
             )
             > _ROWS
         )
 
     def box(self, first: int, last: int) -> Box:
         """Box around the positions first..last of one line."""
+        if first == last:
+            return self.boxes[first]
         part = self.boxes[first : last + 1]
         return (
             part[0][0],
@@ -105,7 +125,7 @@ def view(page: PageLike, index: int) -> PageView:
     layout = lay_out(page.boxes)
     order: IntArray = layout.order
     texts = [page.texts[i] for i in order.tolist()]
-    boxes: list[Box] = [(b[0], b[1], b[2], b[3]) for b in page.boxes[order].astype(float).tolist()]
+    boxes: list[Box] = list(map(tuple, page.boxes[order].astype(float).tolist()))
     line = layout.line[order].tolist()
     segment = layout.segment[order].tolist()
     dates = _dates(texts, boxes, line)
@@ -144,26 +164,35 @@ _SPELLED = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=100_000)
+def _dated(word: str) -> tuple[tuple[tuple[int, int], ...], str] | None:
+    """Days within the word, and its part in a spelled-out day; None for the many words that have neither."""
+    days, part = _dates_in_word(word), _part_of_date(word)
+    return (days, part) if days or part else None
+
+
 def _dates(texts: list[str], boxes: list[Box], line: list[int]) -> tuple[Shaped, ...]:
     found: list[Shaped] = []
-    parts = [_part_of_date(text) for text in texts]
+    looks = [_dated(text) for text in texts]
     taken = -1
-    for at, text in enumerate(texts):
-        if at <= taken:
+    for at, look in enumerate(looks):
+        if look is None or at <= taken:
             continue
-        for start, end in _dates_in_word(text):
+        text = texts[at]
+        for start, end in look[0]:
             x0, y0, x1, y1 = boxes[at]
             width = (x1 - x0) / max(1, len(text))
             box = (x0 + start * width, y0, x0 + end * width, y1)
             found.append(Shaped(at, at, text[start:end], box))
             taken = at
-        if taken == at or parts[at] not in {"d", "m", "y"}:
+        if taken == at or look[1] not in {"d", "m", "y"}:
             continue
         for length in (5, 4, 3):
             last = at + length - 1
             if last >= len(texts) or line[last] != line[at]:
                 continue
-            if tuple(parts[at : last + 1]) not in _SPELLED:
+            parts = tuple(other[1] if other else "" for other in looks[at : last + 1])
+            if parts not in _SPELLED:
                 continue
             joined = " ".join(texts[at : last + 1]).rstrip(".,;:")
             if normalize(joined, _DATE_SPEC).value:
@@ -177,7 +206,8 @@ def _dates(texts: list[str], boxes: list[Box], line: list[int]) -> tuple[Shaped,
 
 @lru_cache(maxsize=100_000)
 def _number_in_word(word: str) -> tuple[float, bool, bool, bool] | None:
-    """Amount, has decimals, is a percentage, has a currency; None for no number."""
+    """Amount, has decimals, is a percentage, has a currency; None for no number. A closing mark is no part of it."""
+    word = word.rstrip(".,;:")
     if len(word) > 24 or not _NUMBER.match(word):
         return None
     value = normalize(word, FieldSpec("", FieldType.NUMBER)).value
@@ -189,18 +219,19 @@ def _number_in_word(word: str) -> tuple[float, bool, bool, bool] | None:
 
 def reads_as_number(word: str) -> bool:
     """Whether a printed word is an amount or a count, currency and sign included."""
-    return _number_in_word(word.rstrip(".,;:")) is not None
+    return _number_in_word(word) is not None
 
 
 def _numbers(
     texts: list[str], boxes: list[Box], line: list[int], taken: set[int]
 ) -> tuple[Shaped, ...]:
     found: list[Shaped] = []
-    for at, text in enumerate(texts):
-        number = None if at in taken else _number_in_word(text.rstrip(".,;:"))
-        if number is None:
+    for at, number in enumerate(map(_number_in_word, texts)):
+        if number is None or at in taken:
             continue
         amount, decimals, percent, currency = number
         before = at > 0 and line[at - 1] == line[at] and bool(_CURRENCY_WORD.match(texts[at - 1]))
-        found.append(Shaped(at, at, text, boxes[at], amount, decimals, percent, currency or before))
+        found.append(
+            Shaped(at, at, texts[at], boxes[at], amount, decimals, percent, currency or before)
+        )
     return tuple(found)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from ml_backend.extraction.aliases import (
     TOO_WEAK,
     Occurrence,
-    Phrase,
+    PhraseBook,
     all_concept_phrases,
     concept_of,
     find_phrases,
@@ -81,10 +81,9 @@ class ZeroShotExtractor:
             for spec in self.fields
             if spec.type in (FieldType.TEXT, FieldType.NUMBER, FieldType.DATE, FieldType.IDENTIFIER)
         )
-        known: dict[Phrase, object] = dict.fromkeys(all_concept_phrases())
-        for target in self._targets:
-            known.update(dict.fromkeys(target.phrases))
-        self._known = known
+        self._known = PhraseBook(
+            {*all_concept_phrases(), *(p for target in self._targets for p in target.phrases)}
+        )
         self._regions: tuple[TableModel | CheckboxModel | SignatureModel, ...] = tuple(
             _region_model(spec)
             for spec in self.fields
@@ -200,8 +199,8 @@ def _confidence(score: float) -> float:
     return round(0.9 / (1.0 + math.exp(-5.0 * (score - 0.8))), 4)
 
 
-def _marks(page: PageView, known: Mapping[Phrase, object]) -> list[_Mark]:
-    position = {int(word): at for at, word in enumerate(page.layout.order)}
+def _marks(page: PageView, known: PhraseBook) -> list[_Mark]:
+    position = {word: at for at, word in enumerate(page.layout.order.tolist())}
     marks: list[_Mark] = []
     found = find_phrases(page.page, page.layout, known)
     begins = {position[occurrence.words[0]] for occurrence in found}
@@ -309,12 +308,10 @@ def _in_period(page: PageView, shaped: Shaped, concept: str | None) -> float:
     of a column of days, which belong to the rows of a table."""
     at = 0 if concept == "start_date" else 1
     score = -IN_COLUMN if shaped in page.in_column else 0.0
-    for period in page.periods:
-        if shaped == period[at]:
-            return score + _PERIOD
-        if shaped == period[1 - at]:
-            return score - _OTHER_END
-    return score
+    role = page.in_period.get(shaped)
+    if role is None:
+        return score
+    return score + _PERIOD if role == at else score - _OTHER_END
 
 
 def _rest(mark: _Mark, box: Box, target: Target) -> list[tuple[Shaped, float]]:
@@ -342,33 +339,24 @@ def _below(
     height = max(label[3] - label[1], 4.0)
     found: list[tuple[Shaped, float]] = []
     lines = 0
-    previous = page.line[mark.last]
-    at = mark.last + 1
-    n = len(page.texts)
-    while at < n:
-        if page.line[at] == page.line[mark.last]:
-            at += 1
+    own_line = previous = page.line[mark.last]
+    for at, end, box in page.runs[page.segment[mark.last] + 1 :]:
+        if page.line[at] == own_line:
             continue
         if page.boxes[at][1] - label[3] > 3.5 * height:
             break
-        end = at
-        while end + 1 < n and page.segment[end + 1] == page.segment[at]:
-            end += 1
-        box = page.box(at, end)
         overlap = min(box[2], label[2] + height) - max(box[0], label[0] - height)
-        if overlap > 0:
-            if page.line[at] != previous:
-                lines, previous = lines + 1, page.line[at]
-            if at in starts and starts[at].last == end:
-                break
-            if lines > _MOST_LINES_BELOW:
-                break
-            gap = max(0.0, box[1] - label[3]) / height
-            cost = 0.12 + 0.05 * gap + 0.12 * (lines - 1)
-            found.extend(_under(page, at, end, label, height, target, cost))
-            if target.spec.type is FieldType.TEXT:
-                break
-        at = end + 1
+        if overlap <= 0:
+            continue
+        if page.line[at] != previous:
+            lines, previous = lines + 1, page.line[at]
+        if (at in starts and starts[at].last == end) or lines > _MOST_LINES_BELOW:
+            break
+        gap = max(0.0, box[1] - label[3]) / height
+        cost = 0.12 + 0.05 * gap + 0.12 * (lines - 1)
+        found.extend(_under(page, at, end, label, height, target, cost))
+        if target.spec.type is FieldType.TEXT:
+            break
     return found
 
 

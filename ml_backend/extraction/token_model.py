@@ -19,6 +19,8 @@ from ml_backend.extraction.targets import UNKNOWN, YES
 NEVER = -30.0
 """Log-odds of a field no row could teach."""
 TOLERANCE = 0.2
+FEWEST_ROWS = 2
+"""Training rows from which a column has a weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +139,14 @@ def fit_tokens(
 
 
 def _ranked(columns: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The columns in use, the most frequent first so that their weights lie together, and each one's place."""
+    """The columns worth a weight, the most frequent first so that their weights lie together, and each one's place.
+
+    A column of a single row can only tell that row apart; without them a third of the work is gone.
+    """
     counts = np.bincount(columns.ravel(), minlength=WIDTH)
-    used = np.flatnonzero(counts)
+    used = np.flatnonzero(counts >= FEWEST_ROWS)
     kept = used[np.argsort(-counts[used], kind="stable")].astype(np.int32)
-    place = np.zeros(WIDTH, dtype=np.int32)
+    place = np.full(WIDTH, len(kept), dtype=np.int32)
     place[kept] = np.arange(len(kept), dtype=np.int32)
     return kept, place
 
@@ -167,23 +172,20 @@ def _models(kept: NDArray[np.int32], w: Singles, bias: Floats, fields: int) -> l
 
 
 def _design(columns: NDArray[np.int32], dense: Floats, count: int) -> csr_matrix:
-    """Ones in each row's `columns`, then its `dense` values, then a constant."""
-    n, width = columns.shape
+    """Ones in each row's `columns` below `count`, then its `dense` values, then a constant."""
+    n = len(columns)
     more = dense.shape[1] + 1
-    extra = np.broadcast_to(np.arange(count, count + more, dtype=np.int32), (n, more))
-    values = np.ones((n, width + more), dtype=np.float32)
-    values[:, width:-1] = dense
-    indices = np.concatenate((columns, extra), axis=1)
-    # Sorted within rows, so that the fit walks the weights in order.
-    order = np.argsort(indices, axis=1)
-    return csr_matrix(
-        (
-            np.take_along_axis(values, order, axis=1).ravel(),
-            np.take_along_axis(indices, order, axis=1).ravel(),
-            np.arange(0, n * (width + more) + 1, width + more, dtype=np.int32),
-        ),
-        shape=(n, count + more),
+    # Sorted within rows, so that the fit walks the weights in order; columns without a weight come last.
+    columns = np.sort(columns, axis=1)
+    inside = columns < count
+    indices = np.concatenate(
+        (columns, np.broadcast_to(np.arange(count, count + more, dtype=np.int32), (n, more))), axis=1
     )
+    values = np.ones(indices.shape, dtype=np.float32)
+    values[:, columns.shape[1] : -1] = dense
+    taken = np.concatenate((inside, np.ones((n, more), dtype=bool)), axis=1)
+    ends = np.concatenate(([0], np.cumsum(taken.sum(axis=1)))).astype(np.int32)
+    return csr_matrix((values[taken], indices[taken], ends), shape=(n, count + more))
 
 
 def _moved(start: TokenModel, kept: NDArray[np.int32], dense: int) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ _CONCEPT_TEXT = {
     "invoice_date": "invoice date/date of issue/issue date/bill date/date issued/issued on/issued/data da nota/data da fatura/data de emissão/data da emissão/emissão/emitido em/emitida em/dated/date/data",
     "order_date": "order date/po date/purchase order date/date of order/date ordered/data do pedido/data da ordem/data da compra",
     "contract_date": "contract date/agreement date/date of agreement/date signed/signed on/data do contrato/data da assinatura/assinado em",
-    "due_date": "due date/payment due/due on/due by/pay by/payment date/due/data de vencimento/data do vencimento/vencimento/vence em/pagar até",
+    "due_date": "due date/payment due/due on/due by/pay by/pay before/payable on/payable by/settle by/payment date/due/data de vencimento/data do vencimento/vencimento/vence em/pagar até/pagável em/quitar até/venc",
     "delivery_date": "delivery date/ship date/date of delivery/deliver by/delivery by/shipping date/data de entrega/data da entrega/prazo de entrega/entrega",
     "start_date": "start date/date from/from date/effective date/commencement date/starting/start/begins/begin/from/valid from/period from/data de início/data inicial/início da vigência/vigência de/início/de",
     "end_date": "end date/date to/to date/expiration date/expiry date/expires/ending/end/ends/until/through/to/valid until/period to/data de término/data final/fim da vigência/término/vigência até/fim/até",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ml_backend.extraction.decoding import Candidate, Ranked, decode, margin_of
+from ml_backend.extraction.announced import led
+from ml_backend.extraction.decoding import SUGGEST, Candidate, Ranked, decode, margin_of
 from ml_backend.extraction.document import boxes_of, text_of
 from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.extents import Extents
@@ -15,7 +17,6 @@ from ml_backend.extraction.normalize import normalize
 if TYPE_CHECKING:
     from ml_backend.extraction.learning import State
 
-SUGGEST = 0.05
 ALTERNATIVES = 3
 WEAKEST_ALTERNATIVE = 0.01
 
@@ -30,12 +31,17 @@ def answer(
     if state.model is None or context is None:
         return values, {spec.name: (1.0 if context is None else 0.5) for spec in specs}
     extents = Extents(encoded, state.shapes, state.spans.lengths)
-    ranked = decode(extents, state.model.log_odds(encoded), state.pairs, state.spans)
+    odds = state.model.log_odds(encoded)
+    ranked = decode(extents, odds, state.pairs, state.spans)
+    by_label = led(encoded, odds, ranked, state.lead)
     for f, spec in enumerate(specs):
         if not state.learnt[f]:
             absent[spec.name] = 0.5  # never seen: it cannot tell
             continue
-        best = ranked[f]
+        best = by_label.get(f, ranked[f])
+        if f in by_label and best.candidates and not spec.multiple:
+            values.append(_led_value(encoded, state, spec, f, best))
+            continue
         if not best.candidates or best.score < SUGGEST:
             absent[spec.name] = 1.0 - _confidence(state, f, best) if best.candidates else 1.0
             continue
@@ -55,23 +61,32 @@ def _spans(encoded: Encoded, candidate: Candidate) -> tuple[Span, ...]:
 
 def _value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked) -> Value:
     confidence = _confidence(state, f, best)
-    others = [] if spec.multiple else best.candidates[1 : 1 + ALTERNATIVES]
-    return _made(
-        encoded,
-        state,
-        spec,
-        f,
-        best.candidates[0],
-        confidence,
-        tuple(
-            Alternative(
-                text_of(encoded.tokens, c.tokens),
-                _spans(encoded, c),
-                min(state.calibration.confidence(f, c.score * c.sure, 0.0), 1.0 - confidence),
-            )
-            for c in others
-            if c.score >= WEAKEST_ALTERNATIVE
-        ),
+    others = () if spec.multiple else _alternatives(encoded, state, f, best, 1.0 - confidence)
+    return _made(encoded, state, spec, f, best.candidates[0], confidence, others)
+
+
+def _led_value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked) -> Value:
+    """What stands by the field's label, where that has proved the better guide."""
+    lead = state.lead[f]
+    if lead is None:
+        raise ValueError(f"field {spec.name} has no lead")
+    others = _alternatives(encoded, state, f, best, 1.0 - lead.confidence)
+    value = _made(encoded, state, spec, f, best.candidates[0], lead.confidence, others)
+    return replace(value, filled=value.filled and lead.fills)
+
+
+def _alternatives(
+    encoded: Encoded, state: State, f: int, best: Ranked, most: float
+) -> tuple[Alternative, ...]:
+    """The next best candidates; none is more likely than `most`."""
+    return tuple(
+        Alternative(
+            text_of(encoded.tokens, c.tokens),
+            _spans(encoded, c),
+            min(state.calibration.confidence(f, c.score * c.sure, 0.0), most),
+        )
+        for c in best.candidates[1 : 1 + ALTERNATIVES]
+        if c.score >= WEAKEST_ALTERNATIVE
     )
 
 

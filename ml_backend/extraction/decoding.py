@@ -20,6 +20,8 @@ PAIR_SHARE = 0.5
 CANDIDATES = 8
 GROWTH = 3.9
 """Log-odds added to each token before growing: -3.9 is a probability of 0.02."""
+SUGGEST = 0.05
+"""Score from which a value is answered at all."""
 JUDGED = 3
 """Values of a field whose extent is chosen among all candidates; the rest just grow."""
 

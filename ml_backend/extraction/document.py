@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ml_backend.extraction.fields import Box, Document, PageLike
 from ml_backend.extraction.geometry import lay_out
-from ml_backend.extraction.lexicon import MONTHS, SHARED, Kind, parse_date, pieces
+from ml_backend.extraction.lexicon import MONTHS, SHARED, Kind, parse_date, pieces, squeeze
 
 SEGMENT_GAP = 0.75
 """Widest blank inside a segment, in ems."""
@@ -190,8 +190,8 @@ def _read_long_dates(tokens: Tokens) -> None:
 def tokens_in(tokens: Tokens, page: int, box: Box, text: str | None = None) -> Ints:
     """Tokens of the page whose centre lies in the box, in reading order.
 
-    `text` narrows words cut by the box's edge: of "Date:02/11/20" boxed as one word, a label whose
-    text is "02/11/20" keeps that piece alone.
+    `text`, the label's, narrows them: of "Date:02/11/20" boxed as one word, a label "02/11/20" keeps that piece
+    alone; of a box around two lines that holds other words too, only the run that says it.
     """
     numbers = [p.number for p in tokens.pages]
     if page not in numbers:
@@ -206,17 +206,26 @@ def tokens_in(tokens: Tokens, page: int, box: Box, text: str | None = None) -> I
         & (y <= box[3] + 0.5)
     )
     found = np.flatnonzero(inside)
-    if text and len(found) > 1:
-        wanted = set("".join(text.split()))
-        squeezed = "".join(text.split())
-        kept = [
-            i
-            for i in found.tolist()
-            if tokens.texts[i] in squeezed or wanted >= set(tokens.texts[i])
-        ]
-        if kept and len(kept) < len(found):
-            found = np.asarray(kept, dtype=np.intp)
-    return found
+    return _saying(tokens, found, text) if text and len(found) > 1 else found
+
+
+def _saying(tokens: Tokens, found: Ints, text: str) -> Ints:
+    """Those of the tokens that make up the text, or all where none does. Marks are not compared: the sentence's dot
+    in "2024." is no part of the label."""
+    wanted = squeeze(text)
+    own = [squeeze(tokens.texts[i]) for i in found.tolist()]
+    if not wanted:
+        return found
+    for first, piece in enumerate(own):
+        last, said = first, piece
+        while wanted.startswith(said) and len(said) < len(wanted) and last + 1 < len(own):
+            last += 1
+            said += own[last]
+        if piece and said == wanted:
+            return found[first : last + 1]
+    letters = set(wanted)
+    kept = [k for k, piece in enumerate(own) if piece in wanted or letters >= set(piece)]
+    return found[kept] if kept else found
 
 
 def text_of(tokens: Tokens, chosen: Sequence[int]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.extraction.anchors import Reference
+from ml_backend.extraction.announced import Lead, Told, Trial, announced, leads
 from ml_backend.extraction.calibration import (
     Calibration,
     Outcome,
@@ -17,9 +18,10 @@ from ml_backend.extraction.calibration import (
     uncalibrated,
 )
 from ml_backend.extraction.chains import Shape, shape_of_field
-from ml_backend.extraction.decoding import Pair, decode, learn_pairs, margin_of
-from ml_backend.extraction.document import Floats, text_of
+from ml_backend.extraction.decoding import SUGGEST, Pair, decode, learn_pairs, margin_of
+from ml_backend.extraction.document import Floats, Ints, text_of
 from ml_backend.extraction.encoding import Encoded, Sheet, SheetCache, encode
+from ml_backend.extraction.evaluation import same_value
 from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import FieldSpec, Labels
 from ml_backend.extraction.masking import blanks, masked_outcomes, rows_of
@@ -35,7 +37,6 @@ from ml_backend.extraction.spans import (
 from ml_backend.extraction.targets import (
     Target,
     rows_to_learn,
-    same_text,
     squeezed_of,
     target_of,
 )
@@ -79,6 +80,8 @@ class State:
     calibration: Calibration
     learnt: tuple[bool, ...]
     empty_boxes: int = 0
+    lead: tuple[Lead | None, ...] = ()
+    """Per field, whether its label answers instead; nothing for none at all."""
 
 
 def learn(lessons: Lessons, settings: Settings) -> State:
@@ -144,9 +147,13 @@ def learn(lessons: Lessons, settings: Settings) -> State:
     state = State(
         model, lessons.reference, shapes, pairs, spans, uncalibrated(len(fields)), learnt, empty
     )
-    outcomes = _outcomes(state, extents, targets, held)
-    outcomes += masked_outcomes(state, missing, held)
-    return replace(state, calibration=calibrate(outcomes, len(fields)))
+    outcomes, trials = _outcomes(state, fields, extents, targets, held)
+    masked, blank_trials = masked_outcomes(state, missing, held)
+    return replace(
+        state,
+        calibration=calibrate([*outcomes, *masked], len(fields)),
+        lead=leads([*trials, *blank_trials], len(fields)),
+    )
 
 
 def shapes_of(
@@ -238,32 +245,37 @@ def _known_elsewhere(values: Sequence[NDArray[np.uint64]], i: int) -> NDArray[np
     return np.concatenate([values[i][:0], *(v for k, v in enumerate(values) if k != i)])
 
 
-def is_right(encoded: Encoded, tokens: Sequence[int], target: Target, f: int) -> bool:
+def is_right(
+    encoded: Encoded, tokens: Sequence[int], spans: Sequence[Ints], spec: FieldSpec
+) -> bool:
+    """Whether the tokens say what one of the labelled `spans` says."""
     text = text_of(encoded.tokens, tokens)
-    for span in target.spans[f]:
-        if same_text(text, text_of(encoded.tokens, span.tolist())):
-            return True
-        days = encoded.tokens.day[[tokens[0], int(span[0])], 0]
-        amounts = encoded.tokens.amount[[tokens[0], int(span[0])]]
-        if len(tokens) == len(span) == 1 and (days[0] == days[1] or amounts[0] == amounts[1]):
-            return True
-    return False
+    return any(same_value(text, text_of(encoded.tokens, span.tolist()), spec) for span in spans)
 
 
 def _outcomes(
     state: State,
+    specs: Sequence[FieldSpec],
     extents: Sequence[Extents],
     targets: Sequence[Target],
     held: Mapping[int, TokenModel],
-) -> list[Outcome]:
-    found = []
+) -> tuple[list[Outcome], list[Trial]]:
+    """Of each value in a document the model had not seen: how the model fared, and how its label does."""
+    outcomes: list[Outcome] = []
+    trials: list[Trial] = []
     for i, model in sorted(held.items()):
-        encoded = extents[i].encoded
-        ranked = decode(extents[i], model.log_odds(encoded), state.pairs, state.spans)
-        for f, best in enumerate(ranked):
-            if not best.candidates or not (targets[i].spans[f] or targets[i].absent[f]):
-                continue
-            right = is_right(encoded, best.candidates[0].tokens, targets[i], f)
-            if right or targets[i].spans[f]:
-                found.append(Outcome(f, best.certainty, margin_of(best), right))
-    return found
+        encoded, target = extents[i].encoded, targets[i]
+        odds = model.log_odds(encoded)
+        for f, best in enumerate(decode(extents[i], odds, state.pairs, state.spans)):
+            spans, spec = target.spans[f], specs[f]
+            right = bool(best.candidates) and is_right(
+                encoded, best.candidates[0].tokens, spans, spec
+            )
+            if best.candidates and (right or spans):
+                outcomes.append(Outcome(f, best.certainty, margin_of(best), right))
+            if spans or target.absent[f]:
+                label = announced(encoded, odds, f)
+                found = label is not None and is_right(encoded, label.tokens, spans, spec)
+                told, learnt = Told(label is not None, found), Told(best.score >= SUGGEST, right)
+                trials.append(Trial(f, bool(spans), told, learnt))
+    return outcomes, trials

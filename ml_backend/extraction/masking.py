@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ml_backend.extraction.announced import Told, Trial, announced
 from ml_backend.extraction.calibration import Outcome
-from ml_backend.extraction.decoding import decode, margin_of
+from ml_backend.extraction.decoding import SUGGEST, decode, margin_of
 from ml_backend.extraction.document import Tokens, tokenise
 from ml_backend.extraction.encoding import Encoded, Sheet, encode, sheet_of
 from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import Document, PageLike
-from ml_backend.extraction.lexicon import hash_text, squeeze
-from ml_backend.extraction.targets import NO, TELLING_KINDS, UNKNOWN, Target
+from ml_backend.extraction.lexicon import squeeze
+from ml_backend.extraction.targets import NO, TELLING_KINDS, UNKNOWN, Target, squeezed_of
 from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def blanks(
 ) -> list[Blank]:
     """Reviewed documents, each once without one half of its values and once without the other.
 
-    Which documents and which halves hangs on the documents' own names, not on how many there are: a retrain
+    Which documents and which halves hangs on the documents' own words, not on how many there are: a retrain
     meets blanks it knows.
     """
-    dice = {i: _dice(lessons.sheets[i].document, seed) for i in documents}
+    dice = {i: _dice(lessons.sheets[i].tokens, seed) for i in documents}
     chosen = sorted(documents, key=lambda i: (dice[i].random(), i))[: MOST_BLANKS // 2]
     found = []
     for i in sorted(chosen):
@@ -96,8 +97,8 @@ def blanks(
     return found
 
 
-def _dice(document: Document, seed: int) -> np.random.Generator:
-    return np.random.default_rng((seed + 13, hash_text(document.id)))
+def _dice(tokens: Tokens, seed: int) -> np.random.Generator:
+    return np.random.default_rng((seed + 13, int(squeezed_of(tokens).sum(dtype=np.uint64))))
 
 
 def _blank(lessons: Lessons, target: Target, i: int, fields: tuple[int, ...]) -> list[Blank]:
@@ -137,9 +138,10 @@ def rows_of(
 
 def masked_outcomes(
     state: State, found: Sequence[Blank], held: Mapping[int, TokenModel]
-) -> list[Outcome]:
-    """What held-out models answer for fields that are no longer there."""
-    outcomes = []
+) -> tuple[list[Outcome], list[Trial]]:
+    """What held-out models, and labels, answer for fields that are no longer there."""
+    outcomes: list[Outcome] = []
+    trials: list[Trial] = []
     for blank in found:
         if blank.document not in held:
             continue
@@ -150,4 +152,6 @@ def masked_outcomes(
             best = ranked[f]
             if best.candidates:
                 outcomes.append(Outcome(f, best.certainty, margin_of(best), False, masked=True))
-    return outcomes
+            told = Told(announced(blank.encoded, odds, f) is not None)
+            trials.append(Trial(f, False, told, Told(best.score >= SUGGEST), masked=True))
+    return outcomes, trials

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ml_backend.extraction.anchors import Reference
+from ml_backend.extraction.announced import Lead
 from ml_backend.extraction.calibration import Calibration
 from ml_backend.extraction.chains import Shape
 from ml_backend.extraction.decoding import Pair
@@ -42,6 +43,7 @@ def to_plain(extractor: FieldExtractor) -> dict[str, Any]:
             "pairs": [asdict(pair) for pair in state.pairs],
             "calibration": asdict(state.calibration),
             "learnt": list(state.learnt),
+            "lead": [asdict(lead) if lead else None for lead in state.lead],
             "empty_boxes": state.empty_boxes,
         }
         plain["span_weights"] = state.spans.weights
@@ -114,6 +116,7 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
         ),
         learnt=tuple(stored["learnt"]),
         empty_boxes=stored["empty_boxes"],
+        lead=tuple(Lead(**lead) if lead else None for lead in stored["lead"]),
     )
     attributes["head_"], attributes["tail_"] = header["pages"]
     attributes["day_first_"] = header["day_first"]

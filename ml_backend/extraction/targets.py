@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.extraction.document import Ints, Tokens, text_of, tokens_in
+from ml_backend.extraction.document import Ints, Tokens, tokens_in
 from ml_backend.extraction.fields import FieldSpec, Labels
-from ml_backend.extraction.lexicon import SHARED, Kind, squeeze
+from ml_backend.extraction.lexicon import SHARED, Kind
 
 UNKNOWN, NO, YES = -1, 0, 1
 TELLING_KINDS = (Kind.DATE, Kind.DATE_PART, Kind.MONEY, Kind.LONG_INTEGER, Kind.CODE)
@@ -123,11 +123,3 @@ def rows_to_learn(
         near = near[(near >= 0) & (near < n)]
         keep[near] = True
     return np.flatnonzero(keep)
-
-
-def same_text(a: str, b: str) -> bool:
-    return squeeze(a) == squeeze(b)
-
-
-def span_text(tokens: Tokens, span: Ints) -> str:
-    return text_of(tokens, span.tolist())

@@ -179,7 +179,8 @@ def _design(columns: NDArray[np.int32], dense: Floats, count: int) -> csr_matrix
     columns = np.sort(columns, axis=1)
     inside = columns < count
     indices = np.concatenate(
-        (columns, np.broadcast_to(np.arange(count, count + more, dtype=np.int32), (n, more))), axis=1
+        (columns, np.broadcast_to(np.arange(count, count + more, dtype=np.int32), (n, more))),
+        axis=1,
     )
     values = np.ones(indices.shape, dtype=np.float32)
     values[:, columns.shape[1] : -1] = dense

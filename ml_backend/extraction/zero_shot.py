@@ -122,9 +122,8 @@ class ZeroShotExtractor:
         found.sort(key=lambda c: (-c.score, c.page, c.box[1], c.box[0], c.field))
         return found
 
-    def _predict(self, given: Document) -> Extraction:
-        document = upright(given)
-        ranked = self.candidates(document)
+    def chosen(self, ranked: Sequence[Candidate]) -> dict[str, list[Candidate]]:
+        """Of the candidates, best first, each field's values: no place is the value of two fields."""
         chosen: dict[str, list[Candidate]] = {}
         for candidate in ranked:
             spec = self._spec(candidate.field)
@@ -137,6 +136,12 @@ class ZeroShotExtractor:
                 _same_place(candidate, other) for others in chosen.values() for other in others
             ):
                 own.append(candidate)
+        return chosen
+
+    def _predict(self, given: Document) -> Extraction:
+        document = upright(given)
+        ranked = self.candidates(document)
+        chosen = self.chosen(ranked)
         values: list[Value] = []
         absent: dict[str, float] = {}
         for target in self._targets:

@@ -49,6 +49,36 @@ def test_a_field_that_people_rely_on_must_not_be_lost():
     assert "Worse on a: F1 0.000 after 1.000" in verdict.reason
 
 
+def marked(wrong: dict[str, set[int]], count: int = 20):
+    """`count` documents; field → documents on which it was wrong."""
+    return {
+        f"d{n}/1": right(**{name: n not in numbers for name, numbers in wrong.items()})
+        for n in range(count)
+    }
+
+
+def test_a_loss_that_other_fields_outweigh_is_named_and_passes():
+    live = marked({"a": set(), "b": set(range(8)), "c": set(range(4, 12))})
+    candidate = marked({"a": {0, 1, 2}, "b": set(), "c": {4}})
+    verdict = judge(candidate, live)
+    assert verdict.passed
+    assert "Worse on a: F1 0.850 after 1.000; other fields outweigh it" in verdict.reason
+
+
+def test_a_loss_that_other_fields_do_not_outweigh_stops_it():
+    live = marked({"a": set(), "b": {0, 1, 2, 3, 4}})
+    verdict = judge(marked({"a": {5, 6, 7}, "b": set()}), live)
+    assert not verdict.passed
+    assert "Worse on a: F1 0.850 after 1.000" in verdict.reason
+
+
+def test_a_field_that_is_ruined_stops_it_whatever_is_won():
+    wrong = {name: set(range(15)) for name in "bcdef"}
+    live = marked({"a": set(), **wrong})
+    verdict = judge(marked({"a": set(range(6)), **{name: set() for name in "bcdef"}}), live)
+    assert not verdict.passed
+
+
 def test_one_lucky_document_is_no_reason():
     live = {f"d{n}/1": right(a=n % 2 == 0, b=True) for n in range(20)}
     candidate = {f"d{n}/1": right(a=n % 2 == 1 or n == 0, b=n not in {1, 3}) for n in range(20)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import case, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, array, insert
 from sqlalchemy.orm import Session
 
 from db.json_values import digest, storable
@@ -72,59 +73,108 @@ def project_of(payload: dict[str, Any]) -> int | None:
     return found if isinstance(found, int) and 0 < found < 2**31 else None
 
 
-def pending(session: Session, limit: int) -> list[WebhookDelivery]:
+@dataclass(frozen=True)
+class Delivery:
+    """A pending event. Where it tells of a single annotation, its payload lacks the annotation's result:
+    mostly that is the state which is fetched anyway, and ``annotations_told`` has the others."""
+
+    id: int
+    action: str
+    project: int | None
+    payload: dict[str, Any]
+
+
+_ANNOTATION = WebhookDelivery.payload["annotation"]
+_DELIVERY = (
+    WebhookDelivery.id,
+    WebhookDelivery.action,
+    WebhookDelivery.project_label_studio_id,
+    case(
+        (
+            func.jsonb_typeof(_ANNOTATION) == "object",
+            WebhookDelivery.payload.op("#-", return_type=JSONB())(array(["annotation", "result"])),
+        ),
+        else_=WebhookDelivery.payload,
+    ),
+)
+
+
+def pending(session: Session, limit: int) -> list[Delivery]:
     """The oldest events that are due, oldest first."""
-    return list(
+    rows = session.execute(
+        select(*_DELIVERY)
+        .where(
+            WebhookDelivery.state == DeliveryState.PENDING,
+            WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
+        )
+        .order_by(WebhookDelivery.id)
+        .limit(limit)
+    )
+    return [Delivery(*row) for row in rows]
+
+
+def pending_about(
+    session: Session,
+    project: int,
+    tasks: Collection[int],
+    *,
+    after: int,
+    limit: int,
+    known: Collection[int] = (),
+) -> tuple[list[Delivery], list[int]]:
+    """Of the next ``limit`` events of a project that are due, those that may be about these tasks (all Label
+    Studio's ids), and the ids of all that were looked through. Left out are the events of single annotations of
+    other tasks, which are most of them, and those in ``known``: looked through before.
+
+    By time of commit an event may come after others with higher ids, so ``known`` is no range.
+    """
+    looked = list(
         session.scalars(
-            select(WebhookDelivery)
+            select(WebhookDelivery.id)
             .where(
                 WebhookDelivery.state == DeliveryState.PENDING,
+                WebhookDelivery.id > after,
                 WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
+                WebhookDelivery.project_label_studio_id == project,
             )
             .order_by(WebhookDelivery.id)
             .limit(limit)
         )
     )
-
-
-def pending_about(
-    session: Session, project: int, tasks: Collection[int], *, after: int, limit: int
-) -> list[WebhookDelivery]:
-    """Of the next ``limit`` events of a project that are due, those that may be about these tasks (all Label
-    Studio's ids). Left out are the events of single annotations of other tasks, which are most of them."""
-    following = (
-        select(WebhookDelivery.id)
+    new = sorted(set(looked) - set(known))
+    if not new:
+        return [], looked
+    task = _ANNOTATION["task"]
+    rows = session.execute(
+        select(*_DELIVERY)
         .where(
-            WebhookDelivery.state == DeliveryState.PENDING,
-            WebhookDelivery.id > after,
-            WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
-            WebhookDelivery.project_label_studio_id == project,
+            WebhookDelivery.id == func.any(new),
+            or_(
+                func.jsonb_typeof(task).is_distinct_from("number"),
+                task.astext == func.any([str(task) for task in tasks]),
+            ),
         )
         .order_by(WebhookDelivery.id)
-        .limit(limit)
     )
-    task = WebhookDelivery.payload["annotation"]["task"]
-    return list(
-        session.scalars(
-            select(WebhookDelivery)
-            .where(
-                WebhookDelivery.id.in_(following),
-                or_(
-                    func.jsonb_typeof(task).is_distinct_from("number"),
-                    task.astext == func.any([str(task) for task in tasks]),
-                ),
-            )
-            .order_by(WebhookDelivery.id)
+    return [Delivery(*row) for row in rows], looked
+
+
+def annotations_told(session: Session, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The annotations, with their results, that these events of single annotations told, by event."""
+    rows = session.execute(
+        select(WebhookDelivery.id, _ANNOTATION).where(
+            WebhookDelivery.id == func.any(list(ids)), func.jsonb_typeof(_ANNOTATION) == "object"
         )
     )
+    return dict(rows.all())
 
 
-def finish(session: Session, ids: list[int], *, note: str | None = None) -> None:
+def finish(session: Session, ids: Collection[int], *, note: str | None = None) -> None:
     """The events are in the mirror; ``note`` says what was special about them."""
     if ids:
         session.execute(
             update(WebhookDelivery)
-            .where(WebhookDelivery.id.in_(ids))
+            .where(WebhookDelivery.id == func.any(list(ids)))
             .values(
                 state=DeliveryState.DONE,
                 processed_at=func.clock_timestamp(),
@@ -132,6 +182,14 @@ def finish(session: Session, ids: list[int], *, note: str | None = None) -> None
                 last_error=note,
             )
         )
+
+
+def finish_each(session: Session, notes: Mapping[int, str | None]) -> None:
+    """The same for events some of which have a note of their own."""
+    finish(session, [delivery for delivery, note in notes.items() if note is None])
+    for delivery, note in notes.items():
+        if note is not None:
+            finish(session, [delivery], note=note)
 
 
 def fail(session: Session, ids: list[int], *, error: str, now: datetime) -> None:

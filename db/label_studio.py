@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import requests
 
 from db.errors import RecordError
-from db.json_values import read_json
+from db.json_values import read_answer
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 60.0
@@ -455,7 +455,7 @@ def _read(answer: requests.Response, path: str) -> Any:
     if answer.status_code == 204 or not answer.content:
         return None
     try:
-        return read_json(answer.content)
+        return read_answer(answer.content)
     except ValueError as error:
         raise BadAnswer(
             f"Label Studio answered {path} with something else than JSON; is LABEL_STUDIO_URL right?",

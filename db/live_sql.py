@@ -11,6 +11,7 @@ _FOLDER = Path(__file__).parent / "sql"
 # A function stands after the ones it calls.
 _FUNCTIONS = (
     "forbid_change",
+    "set_last_state",
     "as_of_clock",
     "documents_as_of",
     "annotations_as_of",

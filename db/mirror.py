@@ -1,19 +1,13 @@
-"""Tasks and annotations as the mirror reads and writes them, many at a time.
-
-Rows go in by COPY with ids taken beforehand, because one task brings forty of them and an insert that returns
-ids takes four times as long. Whoever writes holds ``lock_tasks`` of the project, so ids rise in the order of
-commits and no two writers make the same row.
-"""
+"""Tasks and annotations as the mirror reads them, many at a time; how it writes them is in ``db.mirror_rows``."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from psycopg import sql
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
@@ -24,11 +18,10 @@ from db.models import (
     Extraction,
     ExtractionValue,
     ModelVersion,
+    PageImage,
     Prediction,
     Task,
 )
-
-Table = Literal["tasks", "annotations", "annotation_events", "annotation_values"]
 
 
 def lock_tasks(session: Session, project_id: int) -> None:
@@ -45,18 +38,42 @@ def clock(session: Session) -> datetime:
     return now
 
 
-def tasks_of(session: Session, project_id: int, label_studio_ids: Collection[int]) -> list[Task]:
+@dataclass(frozen=True)
+class TaskRow:
+    """A task as recorded."""
+
+    id: int
+    label_studio_id: int
+    document_version_id: UUID | None
+    data: dict[str, Any]
+    source_created_at: datetime | None
+    source_updated_at: datetime | None
+    first_seen_at: datetime
+    deleted_at: datetime | None
+    is_labeled: bool
+
+
+def tasks_of(session: Session, project_id: int, label_studio_ids: Collection[int]) -> list[TaskRow]:
     """Every row of these tasks, deleted ones too, oldest first."""
-    return list(
-        session.scalars(
-            select(Task)
-            .where(
-                Task.project_id == project_id,
-                Task.label_studio_id == func.any(list(label_studio_ids)),
-            )
-            .order_by(Task.id)
+    rows = session.execute(
+        select(
+            Task.id,
+            Task.label_studio_id,
+            Task.document_version_id,
+            Task.data,
+            Task.source_created_at,
+            Task.source_updated_at,
+            Task.first_seen_at,
+            Task.deleted_at,
+            Task.is_labeled,
         )
+        .where(
+            Task.project_id == project_id,
+            Task.label_studio_id == func.any(list(label_studio_ids)),
+        )
+        .order_by(Task.id)
     )
+    return [TaskRow(*row) for row in rows]
 
 
 def updated_at_of_tasks(
@@ -331,6 +348,21 @@ def known_versions(session: Session, project_id: int, versions: Collection[UUID]
     )
 
 
+def page_sizes_of(
+    session: Session, versions: Collection[UUID]
+) -> dict[UUID, list[tuple[float, float]]]:
+    """Width and height in points of the pages of these document versions, in page order."""
+    found: dict[UUID, list[tuple[float, float]]] = {}
+    if versions:
+        for version, width, height in session.execute(
+            select(PageImage.document_version_id, PageImage.width_pt, PageImage.height_pt)
+            .where(PageImage.document_version_id == func.any(list(versions)))
+            .order_by(PageImage.document_version_id, PageImage.page)
+        ):
+            found.setdefault(version, []).append((width, height))
+    return found
+
+
 @dataclass(frozen=True)
 class ExtractionRow:
     """An extraction of a document version by a model version."""
@@ -404,43 +436,3 @@ LIMIT 100
 def flaws_of_history(session: Session, project_id: int) -> list[str]:
     """What in the history contradicts itself, in sentences; there must be none."""
     return list(session.scalars(text(_FLAWS), {"project": project_id}))
-
-
-def take_ids(session: Session, table: Table, count: int) -> list[int]:
-    """The next ids of a table, rising; ids that are not used leave a hole, as a rolled back insert does."""
-    if count == 0:
-        return []
-    return list(
-        session.scalars(
-            text(
-                "SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count) ORDER BY 1"
-            ),
-            {"table": table, "count": count},
-        )
-    )
-
-
-def copy_rows(
-    session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Insert rows by COPY, which also takes ids that are otherwise always generated. JSON as ``plain``."""
-    driver = session.connection().connection.driver_connection
-    assert driver is not None  # noqa: S101 - for the type checker: the session is connected
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-    with driver.cursor() as cursor, cursor.copy(statement) as out:
-        for row in rows:
-            out.write_row(row)
-
-
-def update_annotations(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set new current states; each row names its ``id``."""
-    if rows:
-        session.execute(update(Annotation), [dict(row) for row in rows])
-
-
-def update_tasks(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Change tasks; each row names its ``id``."""
-    if rows:
-        session.execute(update(Task), [dict(row) for row in rows])

@@ -12,6 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 LABEL: Final = "label"
 TEXT: Final = "text"
 STATUS: Final = "status"
@@ -25,18 +27,18 @@ Box = tuple[float, float, float, float]
 MAX_ID = 200
 # Pages without a known size are taken to be rendered at this many dots per inch.
 ASSUMED_DPI = 150.0
+_WIDE = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class PageSize:
+# A record of a million states is read a region at a time: a Struct is made in a tenth of a dataclass' time.
+class PageSize(msgspec.Struct, frozen=True):
     """Points, as displayed."""
 
     width: float
     height: float
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(msgspec.Struct, frozen=True):
     """One rectangle of a result with its label and text. ``box`` is in points of the displayed page."""
 
     id: str
@@ -74,7 +76,8 @@ def to_points(value: dict[str, Any], page: PageSize) -> Box:
         raise ValueError("x, y, width and height must be finite numbers")
     left, top = x / 100 * page.width, y / 100 * page.height
     across, down = width / 100 * page.width, height / 100 * page.height
-    angle = math.radians(_finite(value.get("rotation")) or 0.0)
+    rotation = value.get("rotation")
+    angle = math.radians(_finite(rotation) or 0.0) if rotation else 0.0
     if not angle:
         right, bottom = left + across, top + down
         if 0.0 <= left <= right <= page.width and 0.0 <= top <= bottom <= page.height:
@@ -160,10 +163,11 @@ def read_result(
     notes: str | None = None
     problems: list[str] = []
     for position, entry in enumerate(result):
-        if not isinstance(entry, dict) or not isinstance(entry.get("value"), dict):
+        value = entry.get("value") if isinstance(entry, dict) else None
+        if not isinstance(value, dict):
             problems.append(f"Entry {position} of the result has no value.")
             continue
-        value, kind, name = entry["value"], str(entry.get("type")), entry.get("from_name")
+        kind, name = str(entry.get("type")), entry.get("from_name")
         key = str(entry.get("id") or f"entry-{position}")[:MAX_ID]
         if kind in {"rectanglelabels", "rectangle"}:
             if key in rectangles:
@@ -220,19 +224,18 @@ def _region(
     else:
         if kind != "textarea" and (box[2] <= box[0] or box[3] <= box[1]):
             problems.append(f"Region {key} is empty or lies outside the page.")
-    origin = entry.get("origin")
-    score = _finite(entry.get("score"))
+    origin, score, rotation = entry.get("origin"), entry.get("score"), value.get("rotation")
     return Region(
-        id=key,
-        field=field,
-        page=page,
-        box=box,
-        text=text,
-        kind=kind,
-        origin=origin if isinstance(origin, str) else None,
-        score=score,
-        rotation=_finite(value.get("rotation")) or 0.0,
-        problems=tuple(problems),
+        key,
+        field,
+        page,
+        box,
+        text,
+        kind,
+        origin if isinstance(origin, str) else None,
+        None if score is None else _finite(score),
+        (_finite(rotation) or 0.0) if rotation else 0.0,
+        tuple(problems),
     )
 
 
@@ -242,7 +245,7 @@ def _page(
     index = entry.get("item_index", 0)
     if index is None:
         index = 0
-    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < 100_000:
+    if type(index) is not int or not 0 <= index < 100_000:
         problems.append(f"Region {key} names no page; page 1 was taken.")
         index = 0
     if index < len(pages):
@@ -284,6 +287,8 @@ def table_rows(regions: Sequence[Region]) -> dict[str, int]:
 def _finite(value: Any) -> float | None:
     if isinstance(value, float):
         return value if -math.inf < value < math.inf else None
+    if type(value) is int and -_WIDE < value < _WIDE:
+        return float(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     try:
@@ -297,6 +302,8 @@ def _clip(value: float, limit: float) -> float:
 
 
 def _strings(value: Any) -> list[str]:
+    if type(value) is list and len(value) == 1 and type(value[0]) is str:
+        return value
     if isinstance(value, str):
         return [value]
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
@@ -304,4 +311,6 @@ def _strings(value: Any) -> list[str]:
 
 def _joined(value: Any) -> str | None:
     parts = _strings(value)
+    if len(parts) == 1:
+        return parts[0]
     return "\n".join(parts) if parts else None

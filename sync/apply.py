@@ -13,10 +13,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from db import mirror
+from db import mirror, mirror_rows
 from db.extractions import record_prediction
 from db.json_values import digest, plain
-from db.models import EventSource, Task
+from db.mirror import TaskRow
+from db.models import EventSource
 from sync.look import Look, Written
 from sync.origins import Origins
 from sync.reconcile import Circumstances, Entry, Recorded, Witness, reconcile
@@ -91,7 +92,7 @@ class _Application:
         """Bring the tasks up to date; Label Studio's id → ``tasks.id`` and the task."""
         look, now = self._look, self._now
         ids = [*look.present, *look.gone]
-        rows: dict[int, list[Task]] = {}
+        rows: dict[int, list[TaskRow]] = {}
         for row in mirror.tasks_of(self._session, self._project_id, ids):
             rows.setdefault(row.label_studio_id, []).append(row)
         named = {s.document_version for s in look.present.values()}
@@ -102,9 +103,10 @@ class _Application:
         found: dict[int, tuple[int, Snapshot]] = {}
         new: list[tuple[Snapshot, datetime | None]] = []
         changes: list[dict[str, Any]] = []
+        ends: list[dict[str, Any]] = []
         for number, snapshot in look.present.items():
             same, others = _same_task(rows.get(number, []), snapshot)
-            changes += [self._gone(row) for row in others if row.deleted_at is None]
+            ends += [self._gone(row) for row in others if row.deleted_at is None]
             if same is None:
                 new.append((snapshot, None))
                 continue
@@ -120,12 +122,11 @@ class _Application:
                     "source_updated_at": snapshot.updated_at,
                     "is_labeled": snapshot.is_labeled,
                     "document_version_id": version,
-                    "deleted_at": None,
                 }
             )
         for number, told in look.gone.items():
             standing = [row for row in rows.get(number, []) if row.deleted_at is None]
-            changes += [self._gone(row) for row in standing]
+            ends += [self._gone(row) for row in standing]
             same = next(iter(reversed(standing or rows.get(number, []))), None)
             if same is not None:
                 found[number] = (same.id, told or _empty(same))
@@ -138,17 +139,18 @@ class _Application:
             earlier = [row for row in known if row.id != found[number][0]]
             self._earlier[number] = {row.id: _empty(row) for row in earlier}
             self._versions |= {row.id: v for row in earlier if (v := row.document_version_id)}
-        mirror.update_tasks(self._session, changes)
+        mirror_rows.update_tasks(self._session, changes)
+        mirror_rows.end_tasks(self._session, ends)
         return found
 
-    def _gone(self, row: Task) -> dict[str, Any]:
+    def _gone(self, row: TaskRow) -> dict[str, Any]:
         self._written.tasks_deleted += 1
         return {"id": row.id, "deleted_at": max(self._now, row.first_seen_at)}
 
     def _new_tasks(
         self, new: list[tuple[Snapshot, datetime | None]], ours: set[UUID]
     ) -> dict[int, tuple[int, Snapshot]]:
-        ids = mirror.take_ids(self._session, "tasks", len(new))
+        ids = mirror_rows.take_ids(self._session, "tasks", len(new))
         rows = []
         for key, (snapshot, deleted_at) in zip(ids, new, strict=True):
             version = _one_of(snapshot.document_version, ours)
@@ -162,7 +164,7 @@ class _Application:
                     snapshot.is_labeled,
                 )
             )
-        mirror.copy_rows(self._session, "tasks", _TASK, rows)
+        mirror_rows.copy_rows(self._session, "tasks", _TASK, rows)
         self._written.tasks_added += len(new)
         return {s.id: (key, s) for key, (s, _) in zip(ids, new, strict=True)}
 
@@ -314,7 +316,7 @@ def _is_unannounced(entry: Entry) -> bool:
     return entry.source in {EventSource.SWEEP, EventSource.VERIFY}
 
 
-def _same_task(rows: list[Task], snapshot: Snapshot) -> tuple[Task | None, list[Task]]:
+def _same_task(rows: list[TaskRow], snapshot: Snapshot) -> tuple[TaskRow | None, list[TaskRow]]:
     """The row of this very task, and rows of other tasks that had its number before."""
     for row in reversed(rows):
         if row.source_created_at == snapshot.created_at:
@@ -330,7 +332,7 @@ def _one_of(version: UUID | None, ours: set[UUID]) -> UUID | None:
     return version if version in ours else None
 
 
-def _empty(row: Task) -> Snapshot:
+def _empty(row: TaskRow) -> Snapshot:
     """A task that is gone, of which nothing is known but its row."""
     when = row.source_updated_at or row.first_seen_at
     return Snapshot(row.label_studio_id, when, when, row.data, row.is_labeled, ())

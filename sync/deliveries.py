@@ -43,6 +43,8 @@ class Told:
     updated_at: datetime
     row: Mapping[str, Any]
     delivery_id: int
+    whole: bool = True
+    """False: of an event of a single annotation, whose result was left in the inbox (``db.inbox.Delivery``)."""
 
 
 @dataclass
@@ -65,6 +67,19 @@ class Reasons:
     """Look whether the project is still there."""
     notes: dict[int, str] = field(default_factory=dict)
     """Delivery → what was special about it."""
+
+    def add(self, other: Reasons) -> None:
+        """What another delivery, a later one, asks for as well."""
+        self.tasks |= other.tasks
+        self.deleted_tasks |= other.deleted_tasks
+        self.deleted_annotations |= other.deleted_annotations
+        for task, told in other.told.items():
+            self.told.setdefault(task, []).extend(told)
+        self.told_tasks |= other.told_tasks
+        self.sweep = self.sweep or other.sweep
+        self.catch_up = self.catch_up or other.catch_up
+        self.project = self.project or other.project
+        self.notes |= other.notes
 
 
 def witnesses(told: Iterable[Told], present: Iterable[State], people: People) -> list[Witness]:
@@ -111,6 +126,7 @@ def read_delivery(
 
 def _annotations(reasons: Reasons, delivery_id: int, payload: Mapping[str, Any]) -> None:
     rows, tasks = _list(payload, "annotation", "annotations"), _list(payload, "task", "tasks")
+    whole = not isinstance(payload.get("annotation"), Mapping)
     problems: list[str] = []
     told: dict[int, Snapshot] = {}
     for row in tasks:
@@ -133,7 +149,7 @@ def _annotations(reasons: Reasons, delivery_id: int, payload: Mapping[str, Any])
         except Unreadable as error:
             problems.append(str(error))
             continue
-        told_now = Told(annotation, updated_at, row, delivery_id)
+        told_now = Told(annotation, updated_at, row, delivery_id, whole)
         reasons.told.setdefault(number, []).append(told_now)
     reasons.tasks |= told.keys()
     reasons.told_tasks |= told

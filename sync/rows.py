@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from db import mirror
-from db.documents import images_of, words_of
+from db import mirror, mirror_rows
+from db.documents import words_of
 from db.json_values import plain
-from db.models import EventKind, EventSource
+from db.models import EventKind, EventSource, ValueOutcome
 from db.regions import PageSize, read_result
 from db.words import PageWords, WordsDamaged, unpack
 from sync.look import Written
@@ -22,6 +22,7 @@ from sync.states import Snapshot, State
 from sync.values import Context, FieldReader, Understood, differences, needs_words, understand
 
 MOST_PROBLEMS = 100
+_OUTCOMES = {outcome: outcome.value for outcome in ValueOutcome}
 _EVENT = (
     *("id", "project_id", "task_id", "label_studio_id", "kind", "source", "occurred_at", "actor"),
     *("was_cancelled", "lead_time", "result", "content_sha256", "parent_prediction_id"),
@@ -31,11 +32,6 @@ _EVENT = (
 _VALUE = (
     *("event_id", "region_id", "field", "row", "text", "text_source", "normalised", "problem"),
     *("page", "x0", "y0", "x1", "y1", "outcome", "predicted_text", "confidence"),
-)
-_ANNOTATION = (
-    *("project_id", "task_id", "label_studio_id", "last_event_id", "created_by", "updated_by"),
-    *("source_created_at", "source_updated_at", "was_cancelled", "ground_truth", "lead_time"),
-    *("result", "content_sha256", "status", "absent", "notes", "deleted_at", "extra"),
 )
 
 
@@ -64,9 +60,7 @@ def write(
     """Append the events, their values, and set the current states; counts into ``written``."""
     rows = _Rows(session, project_id, versions, origins, reader, written)
     rows.begin(planned)
-    for plan in planned:
-        rows.add(plan)
-    rows.flush()
+    rows.write(planned)
 
 
 class _Rows:
@@ -85,27 +79,44 @@ class _Rows:
         self._reader = reader
         self._written = written
         self._sheets = _Sheets(session, versions)
-        self._events: list[tuple[Any, ...]] = []
         self._values: list[tuple[Any, ...]] = []
         self._inserts: list[dict[str, Any]] = []
         self._updates: list[dict[str, Any]] = []
         self._last: dict[int | None, int] = {}
         """``annotations.id`` → its last event, where this look gave it one already."""
-        self._texts: dict[int, str] = {}
-        """Event → its result as JSON, so that it is written out only once."""
         self._before: dict[int, mirror.Content] = {}
         self._ids: Iterator[int] = iter(())
 
     def begin(self, planned: Sequence[Planned]) -> None:
-        """Read what is needed of the states before, and take ids for the events."""
+        """Read all that is needed, and take ids for the events."""
         count = sum(len(plan.entries) for plan in planned)
-        self._ids = iter(mirror.take_ids(self._session, "annotation_events", count))
+        self._ids = iter(mirror_rows.take_ids(self._session, "annotation_events", count))
         self._before = mirror.contents_of(
             self._session,
             {plan.known.last_event_id for plan in planned if plan.known and plan.entries},
         )
+        self._sheets.load(
+            (plan.task_id, entry.state)
+            for plan in planned
+            for entry in plan.entries
+            if entry.state is not None
+        )
 
-    def add(self, plan: Planned) -> None:
+    def write(self, planned: Sequence[Planned]) -> None:
+        """One statement per table. While Postgres takes in an event the next one is worked out."""
+        session = self._session
+        mirror_rows.copy_rows(
+            session,
+            "annotation_events",
+            _EVENT,
+            (event for plan in planned for event in self._events(plan)),
+        )
+        mirror_rows.copy_rows(session, "annotation_values", _VALUE, self._values)
+        mirror_rows.insert_annotations(session, self._inserts)
+        mirror_rows.update_annotations(session, self._updates)
+
+    def _events(self, plan: Planned) -> Iterator[tuple[Any, ...]]:
+        """Its events as rows; what else they bring is set aside until they are written."""
         known = plan.known
         if plan.refresh is not None and known is not None and known.row_id is not None:
             self._updates.append({"id": known.row_id, "ground_truth": plan.refresh.ground_truth})
@@ -116,9 +127,10 @@ class _Rows:
         current: dict[str, Any] = {}
         for entry in plan.entries:
             event_id = next(self._ids)
+            self._written.events += 1
             if entry.state is None:
                 assert content is not None  # noqa: S101 - what ends was there before
-                self._deletion(plan, entry, event_id, previous, content, current)
+                yield self._deletion(plan, entry, event_id, previous, content, current)
                 previous = event_id
                 continue
             state = entry.state
@@ -133,7 +145,7 @@ class _Rows:
                 )
             problems = [*entry.problems, *([origin.problem] if origin.problem else ())]
             problems += understood.problems
-            self._state(
+            yield self._state(
                 plan,
                 entry,
                 state,
@@ -157,7 +169,6 @@ class _Rows:
                 origin.extraction_id,
             )
             current = self._current(plan, state, understood, event_id)
-            self._texts[event_id] = state.text
             self._count(entry)
         if known is not None and known.row_id is not None and previous is not None:
             self._last[known.row_id] = previous
@@ -167,29 +178,6 @@ class _Rows:
             self._inserts.append(current)
         else:
             self._updates.append({"id": known.row_id, **current})
-
-    def flush(self) -> None:
-        session = self._session
-        mirror.copy_rows(session, "annotation_events", _EVENT, self._events)
-        mirror.copy_rows(session, "annotation_values", _VALUE, self._values)
-        mirror.copy_rows(
-            session,
-            "annotations",
-            _ANNOTATION,
-            (
-                tuple(
-                    self._texts[row["last_event_id"]]
-                    if name == "result" and row["last_event_id"] in self._texts
-                    else plain(row[name])
-                    if name in {"result", "absent", "extra"}
-                    else row[name]
-                    for name in _ANNOTATION
-                )
-                for row in self._inserts
-            ),
-        )
-        mirror.update_annotations(session, self._updates)
-        self._written.events += len(self._events)
 
     def _state(
         self,
@@ -201,17 +189,15 @@ class _Rows:
         origin: Origin,
         changes: list[dict[str, Any]],
         problems: list[str],
-    ) -> None:
-        self._events.append(
-            (
-                *(event_id, self._project_id, plan.task_id, plan.label_studio_id),
-                *(entry.kind.value, entry.source.value, entry.occurred_at, state.updated_by),
-                *(state.was_cancelled, state.lead_time, state.text),
-                *(state.sha256, state.parent_prediction, origin.extraction_id, previous),
-                *(plain(changes), entry.gap),
-                *(plain(problems[:MOST_PROBLEMS]), entry.delivery_id),
-                *(state.updated_at, entry.late),
-            )
+    ) -> tuple[Any, ...]:
+        return (
+            *(event_id, self._project_id, plan.task_id, plan.label_studio_id),
+            *(entry.kind.value, entry.source.value, entry.occurred_at, state.updated_by),
+            *(state.was_cancelled, state.lead_time, state.text),
+            *(state.sha256, state.parent_prediction, origin.extraction_id, previous),
+            *(plain(changes), entry.gap),
+            *(plain(problems[:MOST_PROBLEMS]), entry.delivery_id),
+            *(state.updated_at, entry.late),
         )
 
     def _deletion(
@@ -222,27 +208,25 @@ class _Rows:
         previous: int | None,
         content: mirror.Content,
         current: dict[str, Any],
-    ) -> None:
+    ) -> tuple[Any, ...]:
         actor = current.get("updated_by", plan.known.reviewer if plan.known else None)
-        self._events.append(
-            (
-                *(event_id, self._project_id, plan.task_id, plan.label_studio_id),
-                *(entry.kind.value, entry.source.value, entry.occurred_at, actor),
-                *(content.was_cancelled, content.lead_time, plain(content.result)),
-                *(content.content_sha256, content.parent_prediction_id, content.extraction_id),
-                *(previous, "[]", entry.gap, plain(list(entry.problems))),
-                *(entry.delivery_id, None, False),
-            )
-        )
         current |= {"last_event_id": event_id, "deleted_at": entry.occurred_at}
         self._count(entry)
+        return (
+            *(event_id, self._project_id, plan.task_id, plan.label_studio_id),
+            *(entry.kind.value, entry.source.value, entry.occurred_at, actor),
+            *(content.was_cancelled, content.lead_time, plain(content.result)),
+            *(content.content_sha256, content.parent_prediction_id, content.extraction_id),
+            *(previous, "[]", entry.gap, plain(list(entry.problems))),
+            *(entry.delivery_id, None, False),
+        )
 
     def _value_rows(self, event_id: int, understood: Understood) -> None:
         self._values += [
             (
                 *(event_id, value.region_id, value.field, value.row, value.text),
                 *(value.text_source, value.normalised, value.problem, value.page, *value.box),
-                *(value.outcome.value, value.predicted_text, value.confidence),
+                *(_OUTCOMES[value.outcome], value.predicted_text, value.confidence),
             )
             for value in understood.values
         ]
@@ -255,6 +239,7 @@ class _Rows:
             "task_id": plan.task_id,
             "label_studio_id": plan.label_studio_id,
             "last_event_id": event_id,
+            "content_event_id": event_id,
             "created_by": state.created_by,
             "updated_by": state.updated_by,
             "source_created_at": state.created_at,
@@ -262,7 +247,6 @@ class _Rows:
             "was_cancelled": state.was_cancelled,
             "ground_truth": state.ground_truth,
             "lead_time": state.lead_time,
-            "result": state.result,
             "content_sha256": state.sha256,
             "status": understood.status,
             "absent": list(understood.absent),
@@ -286,7 +270,8 @@ class _Rows:
 
 
 class _Sheets:
-    """Pages and words of document versions, read once per look."""
+    """Pages and words of document versions, read once per look and before anything is written: while rows go
+    in, the connection cannot be asked."""
 
     def __init__(self, session: Session, versions: dict[int, UUID]) -> None:
         self._session = session
@@ -294,28 +279,33 @@ class _Sheets:
         self._pages: dict[UUID, list[PageSize]] = {}
         self._words: dict[UUID, dict[int, PageWords]] = {}
 
+    def load(self, states: Iterable[tuple[int, State]]) -> None:
+        """Read what ``context`` will be asked of."""
+        named: set[UUID] = set()
+        for task_id, state in states:
+            version = self._versions.get(task_id)
+            if version is None:
+                continue
+            named.add(version)
+            if version not in self._words and needs_words(state):
+                self._words[version] = self._read(version)
+        for version, sizes in mirror.page_sizes_of(self._session, named).items():
+            self._pages[version] = [PageSize(*size) for size in sizes]
+
     def context(self, task_id: int, state: State, origin: Origin) -> Context:
         version = self._versions.get(task_id)
+        if version is None:
+            return Context(predicted=origin.predicted or {})
         return Context(
-            pages=[] if version is None else self._sizes(version),
-            words={} if version is None or not needs_words(state) else self._read(version),
+            pages=self._pages.get(version, []),
+            words=self._words[version] if needs_words(state) else {},
             predicted=origin.predicted or {},
         )
 
-    def _sizes(self, version: UUID) -> list[PageSize]:
-        if version not in self._pages:
-            self._pages[version] = [
-                PageSize(image.width_pt, image.height_pt)
-                for image in images_of(self._session, version)
-            ]
-        return self._pages[version]
-
     def _read(self, version: UUID) -> dict[int, PageWords]:
-        if version not in self._words:
-            data = words_of(self._session, version)
-            try:
-                pages = [] if data is None else unpack(data)
-            except WordsDamaged:
-                pages = []
-            self._words[version] = {page.number: page for page in pages}
-        return self._words[version]
+        data = words_of(self._session, version)
+        try:
+            pages = [] if data is None else unpack(data)
+        except WordsDamaged:
+            pages = []
+        return {page.number: page for page in pages}

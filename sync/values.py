@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from db.models import ValueOutcome
 from db.regions import Box, PageSize, Reading, Region, read_result, table_rows
 from db.words import PageWords
@@ -37,8 +39,7 @@ class FieldReader(Protocol):
         """What stands in a box drawn for this field; "" if nothing does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Predicted:
+class Predicted(msgspec.Struct, frozen=True):
     """A value as the model had read it."""
 
     region_id: str
@@ -60,8 +61,7 @@ class Context:
     """By region id; empty where the reviewer started from nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(msgspec.Struct, frozen=True):
     """A row of ``annotation_values``."""
 
     region_id: str
@@ -91,10 +91,11 @@ class Understood:
 
 def understand(state: State, context: Context, reader: FieldReader) -> Understood:
     """The values of a state. What has no label has no value; ``problems`` says so."""
-    reading = read_result(state.result, context.pages, fields=reader.names)
+    names = reader.names
+    reading = read_result(state.result, context.pages, fields=names)
     rows = table_rows(reading.regions)
     values = [
-        _value(region, rows.get(region.id), context, reader)
+        _value(region, rows.get(region.id), context, reader, names)
         for region in reading.regions
         if region.field is not None
     ]
@@ -127,11 +128,17 @@ def needs_words(state: State) -> bool:
     return not boxes <= with_text
 
 
-def _value(region: Region, row: int | None, context: Context, reader: FieldReader) -> Value:
+def _value(
+    region: Region,
+    row: int | None,
+    context: Context,
+    reader: FieldReader,
+    names: frozenset[str],
+) -> Value:
     name = region.field or ""
     text, source = _text(region, name, context, reader)
     normalised, problem = (None, None)
-    if name in reader.names and text is not None:
+    if name in names and text is not None:
         normalised, problem = reader.normalise(name, text)
     predicted = context.predicted.get(region.id)
     outcome = ValueOutcome.ADDED
@@ -139,18 +146,18 @@ def _value(region: Region, row: int | None, context: Context, reader: FieldReade
         same = _same(predicted, region, name, text)
         outcome = ValueOutcome.ACCEPTED if same else ValueOutcome.CORRECTED
     return Value(
-        region_id=region.id,
-        field=name,
-        row=row,
-        text=text,
-        text_source=source,
-        normalised=normalised,
-        problem=problem,
-        page=region.page,
-        box=region.box,
-        outcome=outcome,
-        predicted_text=predicted.text if predicted else None,
-        confidence=predicted.confidence if predicted else None,
+        region.id,
+        name,
+        row,
+        text,
+        source,
+        normalised,
+        problem,
+        region.page,
+        region.box,
+        outcome,
+        predicted.text if predicted else None,
+        predicted.confidence if predicted else None,
     )
 
 

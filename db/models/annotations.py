@@ -47,6 +47,15 @@ class AnnotationEvent(Base):
             text("id DESC"),
             postgresql_include=["recorded_at", "occurred_at", "kind", "late", "was_cancelled"],
         ),
+        # The same by the clock of Label Studio, with no more than as-of functions count with.
+        Index(
+            "ix_annotation_events_task_id_label_studio_id_occurred_at_id",
+            "task_id",
+            "label_studio_id",
+            text("occurred_at DESC"),
+            text("id DESC"),
+            postgresql_include=["kind", "was_cancelled"],
+        ),
         # Who and from which extraction, for figures over all states: the rows are wide.
         Index(
             "ix_annotation_events_id",
@@ -129,7 +138,7 @@ class Annotation(Base):
             "task_id",
             postgresql_include=[
                 *("id", "last_event_id", "was_cancelled", "created_by", "lead_time"),
-                "source_updated_at",
+                *("source_updated_at", "last_reviewer", "model_version_id"),
             ],
             postgresql_where=text("deleted_at IS NULL"),
         ),
@@ -172,6 +181,13 @@ class Annotation(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(comment="When it was found deleted.")
     extra: Mapped[json_object] = mapped_column(
         comment="Other keys Label Studio sent, kept for verification."
+    )
+    last_reviewer: Mapped[str | None] = mapped_column(
+        comment="Reviewer of last_event_id, set by a trigger: so that figures over all annotations need no events."
+    )
+    model_version_id: Mapped[int | None] = mapped_column(
+        BigInteger,
+        comment="Model version whose extraction is behind last_event_id, set by a trigger; empty: from nothing of ours.",
     )
 
 

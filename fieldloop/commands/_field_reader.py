@@ -32,10 +32,11 @@ class SchemaReader:
             if row.name not in tables and row.type != FieldType.TABLE
         }
         self._types = {name: spec.type for name, spec in self._specs.items()}
+        self._names = frozenset(self._specs)
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset(self._specs)
+        return self._names
 
     def normalise(self, field: str, text: str) -> tuple[str | None, str | None]:
         spec = self._specs.get(field)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.json_values import canonical, plain, read_json, storable
+from db.json_values import MAX_DEPTH, canonical, plain, read_answer, read_json, storable
 
 TEXTS = st.text(st.characters(), max_size=8)  # lone surrogates too
 JSON = st.recursive(
@@ -14,6 +15,57 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=20,
 )
+
+
+def plainly_storable(value, without, depth=0):
+    """What ``storable`` promises, without its short cuts."""
+    if isinstance(value, str):
+        whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return whole.replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return (
+            None
+            if depth >= MAX_DEPTH
+            else {
+                plainly_storable(key, without): plainly_storable(item, without, depth + 1)
+                for key, item in value.items()
+                if key.lower() not in without
+            }
+        )
+    if isinstance(value, list):
+        if depth >= MAX_DEPTH:
+            return None
+        return [plainly_storable(item, without, depth + 1) for item in value]
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else int(value) if value.is_integer() else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if value.bit_length() <= 1024 else None
+    return value
+
+
+RESULT_LIKE = st.dictionaries(
+    st.sampled_from(["id", "text", "x", "Token", "é", "\x00"]),
+    JSON | st.lists(TEXTS, max_size=2) | st.integers(-(2**1030), 2**1030),
+    max_size=4,
+)
+
+
+@given(
+    JSON | RESULT_LIKE | st.lists(RESULT_LIKE, max_size=3),
+    st.sampled_from([frozenset(), frozenset({"token"})]),
+    st.sampled_from([0, MAX_DEPTH - 3, MAX_DEPTH - 2, MAX_DEPTH - 1]),
+)
+def test_the_short_cuts_change_nothing(value, without, depth):
+    before = repr(value)
+    kept = storable(value, without=without, depth=depth)
+    assert repr(kept) == repr(plainly_storable(value, without, depth))
+    assert repr(value) == before
+
+
+@given(JSON)
+def test_an_answer_is_read_with_whole_numbers_as_integers(value):
+    text = json.dumps(value).encode()
+    assert repr(storable(read_answer(text))) == repr(storable(json.loads(text)))
 
 
 @given(JSON)

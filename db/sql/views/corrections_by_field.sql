@@ -3,17 +3,16 @@ SELECT c.project_id, p.title AS project, c.field, m.name AS model_version, c.rev
        c.corrected, c.added, c.removed,
        c.accepted::double precision / nullif(c.accepted + c.corrected + c.removed, 0) AS accepted_share
 FROM (
-    SELECT a.project_id, v.field, x.model_version_id, e.actor AS reviewer, count(*) AS "values",
+    -- Neither events nor extractions: what is needed of them stands in annotations.
+    SELECT a.project_id, v.field, a.model_version_id, a.last_reviewer AS reviewer, count(*) AS "values",
            count(*) FILTER (WHERE v.outcome = 'accepted') AS accepted,
            count(*) FILTER (WHERE v.outcome = 'corrected') AS corrected,
            count(*) FILTER (WHERE v.outcome = 'added') AS added,
            count(*) FILTER (WHERE v.outcome = 'removed') AS removed
     FROM annotations a
-    JOIN annotation_events e ON e.id = a.last_event_id
     JOIN annotation_values v ON v.event_id = a.last_event_id
-    LEFT JOIN extractions x ON x.id = e.extraction_id
     WHERE a.deleted_at IS NULL AND NOT a.was_cancelled
-    GROUP BY a.project_id, v.field, x.model_version_id, e.actor
+    GROUP BY a.project_id, v.field, a.model_version_id, a.last_reviewer
 ) c
 JOIN projects p ON p.id = c.project_id
 LEFT JOIN model_versions m ON m.id = c.model_version_id;

@@ -20,7 +20,9 @@ NEVER = -30.0
 """Log-odds of a field no row could teach."""
 TOLERANCE = 0.2
 FEWEST_ROWS = 2
-"""Training rows from which a column has a weight."""
+"""Rows a column needs to have a weight, where there are …"""
+MANY_ROWS = 20_000
+"""… more than so many; of few rows every column tells something, and the fit is short anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,10 @@ def fit_tokens(
 def _ranked(columns: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The columns worth a weight, the most frequent first so that their weights lie together, and each one's place.
 
-    A column of a single row can only tell that row apart; without them a third of the work is gone.
+    A column of a single row can only tell that row apart; without them a third of the work is gone where it counts.
     """
     counts = np.bincount(columns.ravel(), minlength=WIDTH)
-    used = np.flatnonzero(counts >= FEWEST_ROWS)
+    used = np.flatnonzero(counts >= (FEWEST_ROWS if len(columns) > MANY_ROWS else 1))
     kept = used[np.argsort(-counts[used], kind="stable")].astype(np.int32)
     place = np.full(WIDTH, len(kept), dtype=np.int32)
     place[kept] = np.arange(len(kept), dtype=np.int32)

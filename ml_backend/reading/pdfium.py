@@ -43,7 +43,7 @@ converted: Callable[[int], Any] = ctypes.c_void_p.from_param
 """An address as an argument of the functions below that are bound without argument types."""
 
 _text_object = _bind_converted("FPDFText_GetTextObject", _POINTER)
-_loose_box = _bind_converted("FPDFText_GetLooseCharBox", _INT)
+_loose_box = _bind_converted("FPDFText_GetLooseCharBox", None)
 _font = _bind_converted("FPDFTextObj_GetFont", _POINTER)
 _map_error = _bind_converted("FPDFText_HasUnicodeMapError", _INT)
 
@@ -83,21 +83,29 @@ def addresses(array: NDArray[Any]) -> range:
     return range(array.ctypes.data, array.ctypes.data + row * len(array), row)
 
 
-_ROWS = np.zeros((1024, 4), np.float32)
+_ROWS = np.zeros((2048, 4), np.float32)
 _ROW_POINTERS = [converted(address) for address in addresses(_ROWS)]
 
 
 def loose_boxes(text_page: int, places: list[int]) -> NDArray[np.float32]:
-    """Left, top, right, bottom of characters: their advance by the height of their font; zeros if not known."""
+    """Left, top, right, bottom of characters: their advance by the height of their font; zeros if not known.
+
+    Of few characters they are overwritten by the next call's.
+    """
+    if len(places) <= len(_ROWS):
+        return _some_loose_boxes(text_page, places)
     boxes = np.empty((len(places), 4), np.float32)
-    page = repeat(converted(text_page))
     for start in range(0, len(places), len(_ROWS)):
         some = places[start : start + len(_ROWS)]
-        rows = _ROWS[: len(some)]
-        rows.fill(0)
-        consume(map(_loose_box, page, some, _ROW_POINTERS))
-        boxes[start : start + len(some)] = rows
+        boxes[start : start + len(some)] = _some_loose_boxes(text_page, some)
     return boxes
+
+
+def _some_loose_boxes(text_page: int, places: list[int]) -> NDArray[np.float32]:
+    rows = _ROWS[: len(places)]
+    rows.fill(0)
+    consume(map(_loose_box, repeat(converted(text_page)), places, _ROW_POINTERS))
+    return rows
 
 
 def text_objects(text_page: int, places: list[int]) -> list[int]:

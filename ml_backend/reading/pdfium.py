@@ -1,4 +1,4 @@
-"""The functions of libpdfium that are called for every word, as cheap as Python can call them.
+"""The functions of libpdfium that are called for every page and word, as cheap as Python can call them.
 
 pypdfium2 ships the library and its bindings. A call through those converts every argument and releases the
 GIL; here the same addresses are bound with plain integers and the GIL kept, so that ``map`` drives them at
@@ -41,6 +41,18 @@ def _bind_converted(name: str, result: Any) -> Function:
 
 converted: Callable[[int], Any] = ctypes.c_void_p.from_param
 """An address as an argument of the functions below that are bound without argument types."""
+
+load_document = _bind("FPDF_LoadMemDocument64", _POINTER, ctypes.c_char_p, _POINTER, _POINTER)
+close_document = _bind("FPDF_CloseDocument", None, _POINTER)
+count_pages = _bind("FPDF_GetPageCount", _INT, _POINTER)
+get_form_type = _bind("FPDF_GetFormType", _INT, _POINTER)
+load_page = _bind("FPDF_LoadPage", _POINTER, _POINTER, _INT)
+close_page = _bind("FPDF_ClosePage", None, _POINTER)
+get_rotation = _bind("FPDFPage_GetRotation", _INT, _POINTER)
+set_rotation = _bind("FPDFPage_SetRotation", None, _POINTER, _INT)
+get_bounding_box = _bind("FPDF_GetPageBoundingBox", _INT, _POINTER, _POINTER)
+load_text_page = _bind("FPDFText_LoadPage", _POINTER, _POINTER)
+close_text_page = _bind("FPDFText_ClosePage", None, _POINTER)
 
 _text_object = _bind_converted("FPDFText_GetTextObject", _POINTER)
 _loose_box = _bind_converted("FPDFText_GetLooseCharBox", None)

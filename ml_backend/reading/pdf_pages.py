@@ -13,6 +13,7 @@ from ml_backend.reading import memory, pdfium
 from ml_backend.reading.errors import DocumentError
 from ml_backend.reading.forms import FieldValues, read_fields, xfa_values
 from ml_backend.reading.frame import Frame
+from ml_backend.reading.page_image import from_bgrx
 from ml_backend.reading.page_objects import PageObjects, read_objects
 from ml_backend.reading.text_layer import TextLayer, map_error_share, read_text_layer
 
@@ -171,15 +172,13 @@ class PdfPage:
         return read_fields(self._form, _handle(self._page)) if self._form else None
 
     def render(self, dpi: float, *, grey: bool = False) -> Image.Image:
-        """The page as displayed, annotations and form fields included."""
+        """The page as displayed, annotations and form fields included; grey as asked, or if it has no colour."""
         frame = self.frame
         size = (
             max(1, round(frame.width * dpi / 72)),
             max(1, round(frame.height * dpi / 72)),
         )
-        kind, depth, mode, order = (
-            (raw.FPDFBitmap_Gray, 1, "L", "L") if grey else (raw.FPDFBitmap_BGRx, 4, "RGB", "BGRX")
-        )
+        kind, depth = (raw.FPDFBitmap_Gray, 1) if grey else (raw.FPDFBitmap_BGRx, 4)
         stride = (size[0] * depth + 3) & ~3
         pixels = bytearray(stride * size[1])
         shared = (ctypes.c_char * len(pixels)).from_buffer(pixels)
@@ -195,4 +194,6 @@ class PdfPage:
                 raw.FPDF_FFLDraw(self._form, bitmap, page, *place)
         finally:
             raw.FPDFBitmap_Destroy(bitmap)
-        return Image.frombuffer(mode, size, pixels, "raw", order, stride, 1)
+        if grey:
+            return Image.frombuffer("L", size, pixels, "raw", "L", stride, 1)
+        return from_bgrx(pixels, size)

@@ -36,24 +36,23 @@ class Frame:
 
     def display(self, boxes: Boxes) -> Boxes:
         """Boxes (n, 4) left, bottom, right, top on the page as (x0, y0, x1, y1) from its top left, downwards."""
-        columns, signs, starts = _TURNED[self.quarter_turns % 4]
-        edges = (-self.left, -self.bottom, self.right, self.top)
-        return boxes.take(columns, axis=1) * signs + [edges[start] for start in starts]
+        across, down = _TURNED[self.quarter_turns % 4]
+        shown = np.empty(boxes.shape, np.float64)
+        shown[:, ::2] = self._along(boxes, across)
+        shown[:, 1::2] = self._along(boxes, down)
+        return shown
+
+    def _along(self, boxes: Boxes, side: int) -> Boxes:
+        """The boxes' near and far edges, in points from one side of the visible part."""
+        if side == _LEFT:
+            return boxes[:, ::2] - self.left
+        if side == _BOTTOM:
+            return boxes[:, 1::2] - self.bottom
+        if side == _RIGHT:
+            return self.right - boxes[:, 2::-2]
+        return self.top - boxes[:, 3::-2]
 
 
-def _turned(
-    *sides: tuple[int, int],
-) -> tuple[NDArray[np.intp], NDArray[np.float64], tuple[int, ...]]:
-    columns, signs = zip(*sides, strict=True)
-    starts = tuple(column % 2 if sign > 0 else 2 + column % 2 for column, sign in sides)
-    return np.array(columns, np.intp), np.array(signs, np.float64), starts
-
-
-_TURNED = (
-    _turned((0, 1), (3, -1), (2, 1), (1, -1)),
-    _turned((1, 1), (0, 1), (3, 1), (2, 1)),
-    _turned((2, -1), (1, 1), (0, -1), (3, 1)),
-    _turned((3, -1), (2, -1), (1, -1), (0, -1)),
-)
-"""By quarter turns: which side becomes x0, y0, x1 and y1, and whether it then runs the other way; and at which
-edge each begins: minus the left, minus the bottom, the right, the top."""
+_LEFT, _BOTTOM, _RIGHT, _TOP = range(4)
+_TURNED = ((_LEFT, _TOP), (_BOTTOM, _LEFT), (_RIGHT, _BOTTOM), (_TOP, _RIGHT))
+"""By quarter turns: from which side of the unturned page x and y are counted."""

@@ -1,4 +1,4 @@
-"""The functions of libpdfium that are called for every word, as cheap as Python can call them.
+"""The functions of libpdfium that are called for every page and word, as cheap as Python can call them.
 
 pypdfium2 ships the library and its bindings. A call through those converts every argument and releases the
 GIL; here the same addresses are bound with plain integers and the GIL kept, so that ``map`` drives them at
@@ -42,8 +42,20 @@ def _bind_converted(name: str, result: Any) -> Function:
 converted: Callable[[int], Any] = ctypes.c_void_p.from_param
 """An address as an argument of the functions below that are bound without argument types."""
 
+load_document = _bind("FPDF_LoadMemDocument64", _POINTER, ctypes.c_char_p, _POINTER, _POINTER)
+close_document = _bind("FPDF_CloseDocument", None, _POINTER)
+count_pages = _bind("FPDF_GetPageCount", _INT, _POINTER)
+get_form_type = _bind("FPDF_GetFormType", _INT, _POINTER)
+load_page = _bind("FPDF_LoadPage", _POINTER, _POINTER, _INT)
+close_page = _bind("FPDF_ClosePage", None, _POINTER)
+get_rotation = _bind("FPDFPage_GetRotation", _INT, _POINTER)
+set_rotation = _bind("FPDFPage_SetRotation", None, _POINTER, _INT)
+get_bounding_box = _bind("FPDF_GetPageBoundingBox", _INT, _POINTER, _POINTER)
+load_text_page = _bind("FPDFText_LoadPage", _POINTER, _POINTER)
+close_text_page = _bind("FPDFText_ClosePage", None, _POINTER)
+
 _text_object = _bind_converted("FPDFText_GetTextObject", _POINTER)
-_loose_box = _bind_converted("FPDFText_GetLooseCharBox", _INT)
+_loose_box = _bind_converted("FPDFText_GetLooseCharBox", None)
 _font = _bind_converted("FPDFTextObj_GetFont", _POINTER)
 _map_error = _bind_converted("FPDFText_HasUnicodeMapError", _INT)
 
@@ -83,21 +95,29 @@ def addresses(array: NDArray[Any]) -> range:
     return range(array.ctypes.data, array.ctypes.data + row * len(array), row)
 
 
-_ROWS = np.zeros((1024, 4), np.float32)
+_ROWS = np.zeros((2048, 4), np.float32)
 _ROW_POINTERS = [converted(address) for address in addresses(_ROWS)]
 
 
 def loose_boxes(text_page: int, places: list[int]) -> NDArray[np.float32]:
-    """Left, top, right, bottom of characters: their advance by the height of their font; zeros if not known."""
+    """Left, top, right, bottom of characters: their advance by the height of their font; zeros if not known.
+
+    Of few characters they are overwritten by the next call's.
+    """
+    if len(places) <= len(_ROWS):
+        return _some_loose_boxes(text_page, places)
     boxes = np.empty((len(places), 4), np.float32)
-    page = repeat(converted(text_page))
     for start in range(0, len(places), len(_ROWS)):
         some = places[start : start + len(_ROWS)]
-        rows = _ROWS[: len(some)]
-        rows.fill(0)
-        consume(map(_loose_box, page, some, _ROW_POINTERS))
-        boxes[start : start + len(some)] = rows
+        boxes[start : start + len(some)] = _some_loose_boxes(text_page, some)
     return boxes
+
+
+def _some_loose_boxes(text_page: int, places: list[int]) -> NDArray[np.float32]:
+    rows = _ROWS[: len(places)]
+    rows.fill(0)
+    consume(map(_loose_box, repeat(converted(text_page)), places, _ROW_POINTERS))
+    return rows
 
 
 def text_objects(text_page: int, places: list[int]) -> list[int]:

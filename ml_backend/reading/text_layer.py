@@ -11,7 +11,7 @@ import ctypes
 import math
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,10 +77,10 @@ def read_text_layer(text_page: int) -> TextLayer:
     if not edges.size:
         return _NOTHING
     text = text.replace(chr(HYPHEN), "-")
-    boxes, sizes, odd, plumb = _boxes(text_page, edges)
     places = edges[::2].tolist()
-    fonts, metrics = _fonts(text_page, places, sizes)
-    sizes = _to_font_sizes(boxes, sizes, plumb, fonts, metrics)
+    boxes, heights, odd, plumb = _boxes(text_page, edges, places)
+    fonts, metrics = _fonts(text_page, places, heights)
+    sizes: NDArray[np.floating[Any]] = _to_font_sizes(boxes, heights, plumb, fonts, metrics)
     if odd.size:
         edges, boxes, sizes, fonts = _look_closely(text_page, edges, boxes, sizes, fonts, odd)
         places = edges[::2].tolist()
@@ -98,21 +98,25 @@ def read_text_layer(text_page: int) -> TextLayer:
 def _to_font_sizes(
     boxes: Floats,
     heights: NDArray[np.floating[Any]],
-    plumb: NDArray[np.bool_],
+    plumb: NDArray[np.bool_] | None,
     fonts: NDArray[np.uint16],
     metrics: list[_Font],
 ) -> Floats:
     """The words' font sizes; boxes of level words are cut to them in place, where their font allows it."""
-    level = ~plumb
     if len(metrics) == 1:
         sizes: Floats = np.multiply(heights, metrics[0].size_by_height, dtype=np.float64)
         if not metrics[0].trim:
             return sizes
+        cut = None
     else:
-        sizes = heights * np.array([font.size_by_height for font in metrics])[fonts]
-        level &= np.array([font.trim for font in metrics])[fonts]
-    top = boxes[:, 1] + sizes
-    np.copyto(boxes[:, 3], top, where=level & (top < boxes[:, 3]))
+        factors = np.array([font.size_by_height for font in metrics])
+        sizes = np.multiply(heights, factors.take(fonts), dtype=np.float64)
+        trim = [font.trim for font in metrics]
+        cut = None if all(trim) else np.array(trim).take(fonts)
+    if plumb is not None:
+        cut = ~plumb if cut is None else cut & ~plumb
+    upper = boxes[:, 3]
+    np.minimum(upper, boxes[:, 1] + sizes, out=upper, where=True if cut is None else cut)
     return sizes
 
 
@@ -125,26 +129,42 @@ def map_error_share(text_page: int, layer: TextLayer) -> float:
     return sum(1 for error in errors if error > 0) / len(sample)
 
 
+_CODES = np.zeros(64 * 1024, np.uint16)
+_CODES_ADDRESS = _CODES[1:].ctypes.data
+"""Behind a blank, room for the characters of all but the longest pages, two units for each and a zero."""
+
+
 def _characters(text_page: int) -> tuple[Codes, str]:
-    """The page's characters as code points and as a string of the same length."""
+    """The page's characters as code points between two blanks (zeros), and as a string without these.
+
+    The code points are overwritten by the next page's.
+    """
     count = pdfium.count_chars(text_page)
     if count <= 0:
-        return np.zeros(0, np.uint16), ""
-    buffer = np.empty(2 * count + 2, np.uint16)
-    if pdfium.get_text(text_page, 0, count, buffer.ctypes.data) == count + 1:
-        codes = buffer[:count]
+        return _CODES[:0], ""
+    room, address = _CODES, _CODES_ADDRESS
+    if 2 * count + 2 > room.size:
+        room = np.zeros(2 * count + 2, np.uint16)
+        address = room[1:].ctypes.data
+    codes = room[: count + 2]
+    # The last unit that pdfium writes is a zero.
+    if pdfium.get_text(text_page, 0, count, address) == count + 1:
         try:
-            text = codes.tobytes().decode("utf-16-le")
+            text = codes[1:-1].tobytes().decode("utf-16-le")
         except UnicodeDecodeError:
             text = ""
         if len(text) == count:
             return codes, text
     # The string leaves out characters without a value and writes two units for rare ones; then its places
     # are not the characters' places, and each is asked for.
-    wide = np.fromiter(map(pdfium.get_unicode, repeat(text_page), range(count)), np.uint32, count)
+    padded = np.zeros(count + 2, np.uint32)
+    wide = padded[1:-1]
+    wide[:] = np.fromiter(
+        map(pdfium.get_unicode, repeat(text_page), range(count)), np.uint32, count
+    )
     wide[wide == HYPHEN_AS_CHAR] = HYPHEN
     wide[wide > 0x10FFFF] = 0xFFFD
-    return wide, wide.tobytes().decode("utf-32-le", "surrogatepass")
+    return padded, wide.tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def _paired(text: str) -> str:
@@ -154,38 +174,41 @@ def _paired(text: str) -> str:
 
 def _edges(codes: Codes, text: str) -> Ints:
     """Where words begin and, behind their last character, end: begin, end, begin, end …"""
-    solid = np.zeros(codes.size + 2, np.bool_)
     if codes.dtype == np.uint16:
-        solid[1:-1] = _SOLID.take(codes)
+        solid = _SOLID.take(codes)
     else:
-        solid[1:-1] = _SOLID.take(np.minimum(codes, 0xFFFD)) | (codes == HYPHEN)
-    edges = np.flatnonzero(solid[1:] != solid[:-1])
+        solid = _SOLID.take(np.minimum(codes, 0xFFFD)) | (codes == HYPHEN)
+    edges: Ints = (solid[1:] != solid[:-1]).nonzero()[0]
     if chr(HYPHEN) in text:
         # The word goes on in the next line, without a blank between: its parts are two words on the page.
-        cuts = np.flatnonzero(codes == HYPHEN) + 1
+        cuts = np.flatnonzero(codes[1:-1] == HYPHEN) + 1
         cuts = cuts[solid[cuts + 1]]
         edges = np.sort(np.concatenate([edges, cuts, cuts]), kind="stable")
     return edges
 
 
 def _boxes(
-    text_page: int, edges: Ints
-) -> tuple[Floats, NDArray[np.floating[Any]], Ints, NDArray[np.bool_]]:
-    """Boxes by first and last character; how high their lines are; odd words; and which run up or down."""
-    counts = edges[1::2] - edges[::2]
-    outermost = edges.copy()
-    outermost[1::2] -= 1
-    both = pdfium.loose_boxes(text_page, outermost.tolist())
-    head, tail = both[::2], both[1::2]
+    text_page: int, edges: Ints, places: list[int]
+) -> tuple[Floats, NDArray[np.floating[Any]], Ints, NDArray[np.bool_] | None]:
+    """Boxes by first and last character; how high their lines are; odd words; and which run up or down, if any.
+
+    ``places`` are those of the words' first characters.
+    """
+    ends = edges[1::2]
+    counts = ends - edges[::2]
+    both = pdfium.loose_boxes(text_page, places + (ends - 1).tolist())
+    head, tail = both[: counts.size], both[counts.size :]
+    low, high = np.minimum(head, tail), np.maximum(head, tail)
     boxes = np.empty(head.shape, np.float64)
-    np.minimum(head[:, ::3], tail[:, ::3], out=boxes[:, :2])
-    np.maximum(head[:, 2:0:-1], tail[:, 2:0:-1], out=boxes[:, 2:])
-    wide, tall = head[:, 2] - head[:, 0], head[:, 1] - head[:, 3]
-    odd = boxes[:, 2] - boxes[:, 0] > WIDEST_LETTER * counts * tall
-    off = abs(head - tail)
+    boxes[:, :2] = low[:, ::3]
+    boxes[:, 2:] = high[:, 2:0:-1]
+    off = high - low
+    tall = head[:, 1] - head[:, 3]
     uneven = off[:, 1] + off[:, 3] > _LEVEL * tall
-    if not uneven.any():
-        return boxes, tall, np.flatnonzero(odd), uneven
+    odd = high[:, 2] - low[:, 0] > WIDEST_LETTER * counts * tall
+    if not np.count_nonzero(uneven):
+        return boxes, tall, odd.nonzero()[0], None
+    wide = head[:, 2] - head[:, 0]
     plumb = uneven & (off[:, 0] + off[:, 2] <= _LEVEL * wide)
     # A single character says nothing about its line; the other words of the page do.
     if 2 * np.count_nonzero(plumb) > np.count_nonzero(counts > 1):
@@ -264,8 +287,7 @@ def _size_at(text_page: int, place: int) -> float:
     return size * math.hypot(_MATRIX[2], _MATRIX[3])
 
 
-@dataclass(frozen=True, slots=True)
-class _Font:
+class _Font(NamedTuple):
     """What a font says about the boxes of its characters."""
 
     handle: int
@@ -282,15 +304,13 @@ def _fonts(
     objects = pdfium.text_objects(text_page, places)
     distinct = list(dict.fromkeys(objects))
     handles = pdfium.fonts_of(distinct)
-    numbers: dict[int, int] = {}
     fonts: list[_Font] = []
-    for one, handle in zip(distinct, handles, strict=True):
-        if handle not in numbers:
-            numbers[handle] = len(fonts)
-            at = objects.index(one)
-            fonts.append(_measured(text_page, handle, places[at], float(heights[at])))
+    for handle in dict.fromkeys(handles):
+        at = objects.index(distinct[handles.index(handle)])
+        fonts.append(_measured(text_page, handle, places[at], float(heights[at])))
     if len(fonts) == 1:
         return np.zeros(len(objects), np.uint16), fonts
+    numbers = {font.handle: number for number, font in enumerate(fonts)}
     of_object = dict(zip(distinct, map(numbers.__getitem__, handles), strict=True))
     found = map(of_object.__getitem__, objects)
     return np.fromiter(found, np.uint16, len(objects)), fonts

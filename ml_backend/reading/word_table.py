@@ -58,6 +58,9 @@ def table(
     count = len(texts)
     sources = np.empty(count, np.uint8)
     sources.fill(source)
+    if confidences is None:
+        confidences = np.empty(count)
+        confidences.fill(1.0)
     return WordTable(
         texts=tuple(texts),
         boxes=boxes,
@@ -65,7 +68,7 @@ def table(
         fonts=np.zeros(count, np.uint16) if fonts is None else fonts,
         font_names=font_names or ("",),
         sources=sources,
-        confidences=np.ones(count) if confidences is None else confidences,
+        confidences=confidences,
     )
 
 
@@ -106,14 +109,20 @@ def from_plumber(found: PlumberWords, frame: Frame | None = None) -> WordTable:
 
 def on_page(words: WordTable, width: float, height: float) -> tuple[WordTable, int]:
     """The words that show on a page of this size, their boxes cut at its edges, and how many do not show."""
-    edges = [width, height, width, height]
-    if len(words) and words.boxes.min() >= 0 and (words.boxes.max(axis=0) <= edges).all():
+    # Comparisons with NaN are False: boxes that pdfium could not place are left out.
+    within = (
+        np.count_nonzero(words.boxes >= 0)
+        + np.count_nonzero(words.boxes[:, ::2] <= width)
+        + np.count_nonzero(words.boxes[:, 1::2] <= height)
+    )
+    if within == 2 * words.boxes.size:
         return words, 0
     middle = (words.boxes[:, :2] + words.boxes[:, 2:]) / 2
-    # Comparisons with NaN are False: boxes that pdfium could not place are left out.
     inside = np.flatnonzero(((middle >= 0) & (middle <= [width, height])).all(axis=1))
     kept = words if inside.size == len(words) else words.take(inside)
-    return replace(kept, boxes=kept.boxes.clip(0, edges)), len(words) - len(kept)
+    return replace(kept, boxes=kept.boxes.clip(0, [width, height, width, height])), len(
+        words
+    ) - len(kept)
 
 
 def not_under(words: WordTable, boxes: NDArray[np.float64], source: WordSource) -> WordTable:

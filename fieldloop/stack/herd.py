@@ -47,15 +47,21 @@ class Herd:
             time.sleep(_TICK)
 
     def _fork(self) -> None:
-        pid = os.fork()
-        if pid == 0:
-            self._be_a_worker()
-        self._running[pid] = time.monotonic()
+        # A signal in between would be passed on to all but the new one, or be taken by the new one for its parent's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._be_a_worker()
+            self._running[pid] = time.monotonic()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
     def _be_a_worker(self) -> NoReturn:
         code = 1
         for number in _STOPPING:  # not the parent's any more
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         try:
             self._body()
             code = 0

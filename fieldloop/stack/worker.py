@@ -86,6 +86,14 @@ class _Worker(RqWorker):  # type: ignore[misc]  # RQ's types are not looked into
     def handle_warm_shutdown_request(self) -> None:
         self.stop.requested = True
         log.info("told to stop%s", ", the job that runs may end first" if self.horse_pid else "")
+        self._bring_to_an_end()
+
+    def monitor_work_horse(self, job: Any, queue: Any, execution: Any) -> None:
+        if self.stop.requested:  # while the job's process was being made, of which nobody knew yet
+            self._bring_to_an_end()
+        super().monitor_work_horse(job, queue, execution)
+
+    def _bring_to_an_end(self) -> None:
         if self.horse_pid:
             threading.Thread(target=self._cut_short, args=(self.horse_pid,), daemon=True).start()
 

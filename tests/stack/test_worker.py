@@ -241,6 +241,16 @@ def test_several_processes_run_jobs_at_once_and_are_replaced(work: Work) -> None
     assert not psutil.pid_exists(work.process.pid)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_told_to_stop_while_a_process_is_being_made_it_stops(work: Work, processes: int) -> None:
+    """A job's process, or one of several workers: it is not yet known to the one that is told."""
+    job = work.add("sleep")
+    work.start(processes, 0.2, "fork")
+    assert work.process is not None
+    assert work.process.wait(timeout=60) == 0
+    assert work.job(job).state is not JobState.RUNNING
+
+
 def test_burst_runs_what_is_due_and_ends(work: Work) -> None:
     due = work.add("ok", tell=False)
     with work.database.session_factory.begin() as session:

@@ -1,6 +1,7 @@
-"""A worker with handlers of its own, as a process of its own: ``python work.py [PROCESSES] [GRACE]``.
+"""A worker with handlers of its own, as a process of its own: ``python work.py [PROCESSES] [GRACE] [TROUBLE]``.
 
 No processes: what is due is worked off. Fewer: it is told to stop where Python drops what the signal raises.
+TROUBLE ``fork``: it is told to stop right after a fork, before it has written down the new process.
 
 The job's kind says what it does. Only the handlers are the test's; queue, forks and record are real.
 """
@@ -78,6 +79,16 @@ def _lose_signal(rescuer: worker.Rescuer) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _fork_and_be_told() -> int:
+    pid = fork()
+    if pid:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return pid
+
+
+fork = os.fork
+if sys.argv[3:] == ["fork"]:
+    os.fork = _fork_and_be_told
 handlers = types.ModuleType(worker.HANDLERS)
 handlers.run, handlers.Again = run, Again  # type: ignore[attr-defined]
 sys.modules[worker.HANDLERS] = handlers

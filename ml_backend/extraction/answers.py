@@ -38,7 +38,8 @@ def answer(
         if not state.learnt[f]:
             absent[spec.name] = 0.5  # never seen: it cannot tell
             continue
-        best = by_label.get(f, ranked[f])
+        # A label points at one value: fields with several stay with what was learnt.
+        best = ranked[f] if spec.multiple else by_label.get(f, ranked[f])
         if f in by_label and best.candidates and not spec.multiple:
             values.append(_led_value(encoded, state, spec, f, best))
             continue

@@ -116,7 +116,9 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
         ),
         learnt=tuple(stored["learnt"]),
         empty_boxes=stored["empty_boxes"],
-        lead=tuple(Lead(**lead) if lead else None for lead in stored["lead"]),
+        lead=tuple(
+            Lead(**lead) if lead else None for lead in stored.get("lead", ())
+        ),  # older models have none
     )
     attributes["head_"], attributes["tail_"] = header["pages"]
     attributes["day_first_"] = header["day_first"]

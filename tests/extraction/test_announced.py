@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from ml_backend.extraction.announced import Told, Trial, leads
 from ml_backend.extraction.document import text_of, tokenise, tokens_in
 from ml_backend.extraction.estimator import FieldExtractor
 from ml_backend.extraction.fields import Document, FieldSpec, FieldType, Label, Labels
+from ml_backend.extraction.state import from_plain, to_plain
 from tests.extraction.forms import page, placed
 
 RIGHT, WRONG, SILENT = Told(True, True), Told(True), Told(False)
@@ -91,6 +94,16 @@ def test_what_is_absent_without_its_label_is_not_answered():
     found = extractor.predict([document for document, _ in asked])
     answered = [any(v.field == "due_date" and v.filled for v in x.values) for x in found]
     assert answered == [n % 2 == 0 for n in range(20)]
+
+
+def test_a_model_from_before_labels_could_lead_is_still_read():
+    taught = [note(n, due=n % 2 == 0) for n in range(6)]
+    extractor = FieldExtractor(DUE).fit([d for d, _ in taught], [truth for _, truth in taught])
+    plain = to_plain(extractor)
+    header = json.loads(plain["header"])
+    del header["state"]["lead"]
+    plain["header"] = json.dumps(header)
+    assert from_plain(plain)["state_"].lead == ()
 
 
 def tokens_said(words, box, text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ml_backend.extraction.announced import led
-from ml_backend.extraction.decoding import SUGGEST, Candidate, Ranked, decode, margin_of
+from ml_backend.extraction.decoding import HOPELESS, SUGGEST, Candidate, Ranked, decode, margin_of
 from ml_backend.extraction.document import boxes_of, text_of
 from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.extents import Extents
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ml_backend.extraction.learning import State
 
 ALTERNATIVES = 3
-WEAKEST_ALTERNATIVE = 0.01
 
 
 def answer(
@@ -87,7 +86,7 @@ def _alternatives(
             min(state.calibration.confidence(f, c.score * c.sure, 0.0), most),
         )
         for c in best.candidates[1 : 1 + ALTERNATIVES]
-        if c.score >= WEAKEST_ALTERNATIVE
+        if c.score >= HOPELESS
     )
 
 

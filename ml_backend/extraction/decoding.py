@@ -24,6 +24,8 @@ SUGGEST = 0.05
 """Score from which a value is answered at all."""
 JUDGED = 3
 """Values of a field whose extent is chosen among all candidates; the rest just grow."""
+HOPELESS = 0.01
+"""Score below which a value but the best just grows too: nobody gets to see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def candidates(
         if start in taken:
             continue
         sure = 1.0
-        if not shape.single and len(found) < JUDGED:
+        hopeful = chance >= HOPELESS and len(found) < JUDGED
+        if not shape.single and (hopeful or not found):
             picked = _chosen(extents.through(f, start), odds, spans, f)
             span, sure = picked.tokens, picked.sure
         else:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from ml_backend.extraction.design import design
 from ml_backend.extraction.document import Floats, Ints
 from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.features import WIDTH
@@ -19,10 +20,6 @@ from ml_backend.extraction.targets import UNKNOWN, YES
 NEVER = -30.0
 """Log-odds of a field no row could teach."""
 TOLERANCE = 0.2
-FEWEST_ROWS = 2
-"""Rows a column needs to have a weight, where there are …"""
-MANY_ROWS = 20_000
-"""… more than so many; of few rows every column tells something, and the fit is short anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,37 +117,24 @@ def fit_tokens(
     dense = np.concatenate([r.dense for r in rows])
     state = np.concatenate([r.state for r in rows])
     weight = np.concatenate([np.full(len(r.columns), r.weight, np.float32) for r in rows])
-    kept, place = _ranked(columns)
-    matrix = _design(place[columns], dense, len(kept))
+    made = design(columns, dense)
     own = np.where(state != UNKNOWN, weight[:, None], np.float32(0))
     weights = np.concatenate([own * _used(rows, gone)[:, None] for gone in left_out], axis=1)
     positive = np.tile(state == YES, (1, len(left_out)))
     learnt = (positive & (weights > 0)).any(axis=0) & (~positive & (weights > 0)).any(axis=0)
     first = None
     if start is not None:
-        moved = _moved(start, kept, dense.shape[1])
+        moved = made.together(_moved(start, made.kept, dense.shape[1]))
         first = np.tile(moved, (1, len(left_out)))[:, learnt]
     found = fit_logistic(
-        matrix, positive[:, learnt], weights[:, learnt], c=c, tolerance=TOLERANCE, start=first
+        made.matrix, positive[:, learnt], weights[:, learnt], c=c, tolerance=TOLERANCE, start=first
     )
-    w = np.zeros((matrix.shape[1] - 1, fields * len(left_out)), np.float32)
+    apart = made.apart(found)
+    w = np.zeros((len(apart) - 1, fields * len(left_out)), np.float32)
     bias = np.full(fields * len(left_out), NEVER)
-    w[:, learnt] = found[:-1]
-    bias[learnt] = found[-1]
-    return _models(kept, w, bias, fields)
-
-
-def _ranked(columns: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The columns worth a weight, the most frequent first so that their weights lie together, and each one's place.
-
-    A column of a single row can only tell that row apart; without them a third of the work is gone where it counts.
-    """
-    counts = np.bincount(columns.ravel(), minlength=WIDTH)
-    used = np.flatnonzero(counts >= (FEWEST_ROWS if len(columns) > MANY_ROWS else 1))
-    kept = used[np.argsort(-counts[used], kind="stable")].astype(np.int32)
-    place = np.full(WIDTH, len(kept), dtype=np.int32)
-    place[kept] = np.arange(len(kept), dtype=np.int32)
-    return kept, place
+    w[:, learnt] = apart[:-1]
+    bias[learnt] = apart[-1]
+    return _models(made.kept, w, bias, fields)
 
 
 def _used(rows: Sequence[Rows], left_out: Collection[int]) -> NDArray[np.float32]:
@@ -162,33 +146,12 @@ def _used(rows: Sequence[Rows], left_out: Collection[int]) -> NDArray[np.float32
 
 def _models(kept: NDArray[np.int32], w: Singles, bias: Floats, fields: int) -> list[TokenModel]:
     """One model per `fields` columns of the weights, all over the same feature columns."""
-    order = np.argsort(kept)
-    m = len(kept)
-    w[:m] = w[:m][order]
-    whole = make_model(kept[order], w[:, :fields], bias[:fields])
+    whole = make_model(kept, w[:, :fields], bias[:fields])
     models = [whole]
     for k in range(fields, len(bias), fields):
-        sparse, numeric = _parts(w[:, k : k + fields], m)
+        sparse, numeric = _parts(w[:, k : k + fields], len(kept))
         models.append(replace(whole, sparse=sparse, numeric=numeric, bias=bias[k : k + fields]))
     return models
-
-
-def _design(columns: NDArray[np.int32], dense: Floats, count: int) -> csr_matrix:
-    """Ones in each row's `columns` below `count`, then its `dense` values, then a constant."""
-    n = len(columns)
-    more = dense.shape[1] + 1
-    # Sorted within rows, so that the fit walks the weights in order; columns without a weight come last.
-    columns = np.sort(columns, axis=1)
-    inside = columns < count
-    indices = np.concatenate(
-        (columns, np.broadcast_to(np.arange(count, count + more, dtype=np.int32), (n, more))),
-        axis=1,
-    )
-    values = np.ones(indices.shape, dtype=np.float32)
-    values[:, columns.shape[1] : -1] = dense
-    taken = np.concatenate((inside, np.ones((n, more), dtype=bool)), axis=1)
-    ends = np.concatenate(([0], np.cumsum(taken.sum(axis=1)))).astype(np.int32)
-    return csr_matrix((values[taken], indices[taken], ends), shape=(n, count + more))
 
 
 def _moved(start: TokenModel, kept: NDArray[np.int32], dense: int) -> NDArray[np.float32]:

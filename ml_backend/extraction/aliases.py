@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -238,21 +238,26 @@ def all_concept_phrases() -> frozenset[Phrase]:
 
 
 class PhraseBook:
-    """Phrases to look for, with what helps to pass over most of a page quickly."""
+    """Phrases to look for, as a tree of their tokens, with what helps to pass over most of a page quickly."""
 
     def __init__(self, known: Iterable[Phrase]) -> None:
-        self._phrases = frozenset(known)
-        self._longest: dict[str, int] = {}
-        for entry in self._phrases:
-            self._longest[entry[0]] = max(self._longest.get(entry[0], 0), len(entry))
+        self._root = _Branch()
+        for entry in known:
+            branch = self._root
+            for token in entry:
+                branch = branch.next.setdefault(token, _Branch())
+            branch.ends = entry
         self._opening: dict[str, bool] = {}
 
-    def longest_from(self, token: str) -> int:
-        """Tokens of the longest phrase that begins with this one, 0 for none."""
-        return self._longest.get(token, 0)
-
-    def __contains__(self, phrase: object) -> bool:
-        return phrase in self._phrases
+    def longest_at(self, tokens: Sequence[str], at: int) -> Phrase | None:
+        """The longest phrase that stands at `tokens[at]`."""
+        branch = self._root.next.get(tokens[at])
+        found: Phrase | None = None
+        while branch is not None:
+            found = branch.ends or found
+            at += 1
+            branch = branch.next.get(tokens[at]) if at < len(tokens) else None
+        return found
 
     def opens(self, text: str) -> bool:
         """Whether a phrase may begin within this printed word."""
@@ -260,8 +265,16 @@ class PhraseBook:
         if known is None:
             if len(self._opening) > _MOST_REMEMBERED:
                 self._opening.clear()
-            known = self._opening[text] = any(t in self._longest for t in tokens_of(text))
+            known = self._opening[text] = any(t in self._root.next for t in tokens_of(text))
         return known
+
+
+@dataclass(slots=True)
+class _Branch:
+    """What may follow after some tokens, and the phrase they are."""
+
+    next: dict[str, _Branch] = field(default_factory=dict)
+    ends: Phrase | None = None
 
 
 def find_phrases(
@@ -296,17 +309,8 @@ def _in_segment(texts: Sequence[str], segment: list[int], book: PhraseBook) -> l
     found: list[Occurrence] = []
     at = 0
     while at < len(tokens):
-        longest = book.longest_from(tokens[at])
-        if not longest:
-            at += 1
-            continue
-        longest = min(longest, len(tokens) - at)
-        phrase: Phrase = ()
-        for length in range(longest, 0, -1):
-            phrase = tuple(tokens[at : at + length])
-            if phrase in book:
-                break
-        else:
+        phrase = book.longest_at(tokens, at)
+        if phrase is None:
             at += 1
             continue
         end = at + len(phrase)

@@ -244,15 +244,12 @@ def text_of(tokens: Tokens, chosen: Sequence[int]) -> str:
 
 def boxes_of(tokens: Tokens, chosen: Sequence[int]) -> list[tuple[int, Box]]:
     """One box per page touched, with the page's number."""
-    out = []
     index = np.asarray(chosen, dtype=np.intp)
-    for page in np.unique(tokens.page[index]).tolist():
-        box = tokens.box[index[tokens.page[index] == page]]
-        low, high = box[:, :2].min(axis=0), box[:, 2:].max(axis=0)
-        out.append(
-            (
-                tokens.pages[page].number,
-                (float(low[0]), float(low[1]), float(high[0]), float(high[1])),
-            )
-        )
-    return out
+    by_page: dict[int, list[list[float]]] = {}
+    for page, box in zip(tokens.page[index].tolist(), tokens.box[index].tolist(), strict=True):
+        by_page.setdefault(page, []).append(box)
+    found = []
+    for page, boxes in sorted(by_page.items()):
+        left, top, right, bottom = zip(*boxes, strict=True)
+        found.append((tokens.pages[page].number, (min(left), min(top), max(right), max(bottom))))
+    return found

@@ -39,19 +39,32 @@ class Columns:
     """Collects features; the same call always takes the same slot, hence the same salt."""
 
     def __init__(self, first_slot: int) -> None:
-        self._slot = first_slot
-        self._columns: list[NDArray[np.int32]] = []
+        self._first = first_slot
+        self._features: list[tuple[Hashes, ...]] = []
 
     def add(self, *parts: Hashes) -> None:
-        salt = np.uint64((self._slot * 0xC2B2AE3D27D4EB4F) & 0xFFFFFFFFFFFFFFFF)
-        self._slot += 1
-        value: Hashes = np.full_like(parts[0], salt)
-        for part in parts:
-            value = ((value ^ (value >> _FOLD)) + part) * _PRIME
-        self._columns.append((((value ^ (value >> _FOLD)) * _OTHER) >> _SHIFT).astype(np.int32))
+        self._features.append(parts)
 
     def matrix(self) -> NDArray[np.int32]:
-        return np.stack(self._columns, axis=1)
+        """(n, features). Features of as many parts are hashed together: the steps are few and long."""
+        features = self._features
+        out = np.empty((len(features), len(features[0][0])), dtype=np.int32)
+        for count in {len(parts) for parts in features}:
+            own = [k for k, parts in enumerate(features) if len(parts) == count]
+            value = np.empty((len(own), out.shape[1]), dtype=np.uint64)
+            value[:] = self._salts(own)[:, None]
+            for part in range(count):
+                value ^= value >> _FOLD
+                value += np.stack([features[k][part] for k in own])
+                value *= _PRIME
+            value ^= value >> _FOLD
+            value *= _OTHER
+            out[own] = value >> _SHIFT
+        return np.ascontiguousarray(out.T)
+
+    def _salts(self, features: list[int]) -> Hashes:
+        slots = [((self._first + k) * 0xC2B2AE3D27D4EB4F) & 0xFFFFFFFFFFFFFFFF for k in features]
+        return np.asarray(slots, dtype=np.uint64)
 
 
 def u(values: NDArray[np.generic]) -> Hashes:
@@ -102,21 +115,17 @@ def _neighbours(line: Ints, page: Ints, left: Floats, right: Floats) -> tuple[In
     Runs are in reading order; of several below on one line it is the leftmost. -1 for none.
     """
     count = len(line)
-    most = min(MOST_SEGMENTS_BACK, count - 1)
-    if most < 1:
-        none = np.full(count, -1)
-        return none, none, none
-    hit = np.zeros((most, count), dtype=bool)  # [k - 1, i]: runs i - k and i overlap
-    for k in range(1, most + 1):
-        steps = line[k:] - line[:-k]
-        hit[k - 1, k:] = (
-            (steps > 0)
-            & (steps <= LINES_ABOVE)
-            & (page[k:] == page[:-k])
-            & (np.minimum(right[k:], right[:-k]) > np.maximum(left[k:], left[:-k]))
-        )
-    back_by, lower = np.nonzero(hit)
-    upper = lower - back_by - 1
+    index = np.arange(count)
+    reach = np.minimum(index - np.searchsorted(line, line - LINES_ABOVE), MOST_SEGMENTS_BACK)
+    # Every run with those before it within reach, the nearest first.
+    lower = np.repeat(index, reach)
+    upper = lower - 1 - (np.arange(len(lower)) - np.repeat(np.cumsum(reach) - reach, reach))
+    hit = (
+        (line[upper] < line[lower])
+        & (page[upper] == page[lower])
+        & (np.minimum(right[upper], right[lower]) > np.maximum(left[upper], left[lower]))
+    )
+    lower, upper = lower[hit], upper[hit]
     above = _first(lower, upper, count)
     higher = line[upper] < line[above[lower]]
     above2 = _first(lower[higher], upper[higher], count)

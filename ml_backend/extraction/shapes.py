@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
+import numpy as np
+
 from ml_backend.extraction.fields import Box, FieldSpec, FieldType, PageLike
 from ml_backend.extraction.geometry import IntArray, Layout, lay_out
 from ml_backend.extraction.normalize import fold, normalize
@@ -66,10 +68,20 @@ class PageView:
     @cached_property
     def runs(self) -> tuple[tuple[int, int, Box], ...]:
         """First and last position of each segment, and its box."""
-        ends = [i for i, (a, b) in enumerate(pairwise(self.segment)) if a != b]
-        firsts = [0, *(i + 1 for i in ends)] if self.texts else []
-        lasts = [*ends, len(self.texts) - 1]
-        return tuple((a, b, self.box(a, b)) for a, b in zip(firsts, lasts, strict=False))
+        if not self.texts:
+            return ()
+        own = self.layout.segment[self.layout.order]
+        firsts = np.flatnonzero(np.concatenate(([True], own[1:] != own[:-1])))
+        lasts = np.concatenate((firsts[1:], [len(own)])) - 1
+        boxes = np.asarray(self.page.boxes, dtype=np.float64).reshape(-1, 4)[self.layout.order]
+        edges = (
+            boxes[firsts, 0],
+            np.minimum.reduceat(boxes[:, 1], firsts),
+            np.maximum.reduceat(boxes[:, 2], firsts),
+            np.maximum.reduceat(boxes[:, 3], firsts),
+        )
+        around: list[Box] = list(zip(*(edge.tolist() for edge in edges), strict=True))
+        return tuple(zip(firsts.tolist(), lasts.tolist(), around, strict=True))
 
     @cached_property
     def in_period(self) -> Mapping[Shaped, int]:
@@ -96,16 +108,18 @@ class PageView:
     @cached_property
     def in_column(self) -> frozenset[Shaped]:
         """The days that stand in a column of days."""
-        places = [(d.box[0], d.box[1], d.box[3] - d.box[1]) for d in self.dates]
-        return frozenset(
+        boxes = np.asarray([day.box for day in self.dates]).reshape(-1, 4)
+        left, top, height = boxes[:, 0], boxes[:, 1], boxes[:, 3] - boxes[:, 1]
+        found = [
             day
-            for day, (x, y, height) in zip(self.dates, places, strict=True)
-            if sum(
-                -_ALIGNED < left - x < _ALIGNED and abs(top - y) < _NEAR_ROWS * height
-                for left, top, _ in places
+            for k, day in enumerate(self.dates)
+            if np.count_nonzero(
+                (np.abs(left - left[k]) < _ALIGNED)
+                & (np.abs(top - top[k]) < _NEAR_ROWS * height[k])
             )
             > _ROWS
-        )
+        ]
+        return frozenset(found)
 
     def box(self, first: int, last: int) -> Box:
         """Box around the positions first..last of one line."""
@@ -128,9 +142,10 @@ def view(page: PageLike, index: int) -> PageView:
     boxes: list[Box] = list(map(tuple, page.boxes[order].astype(float).tolist()))
     line = layout.line[order].tolist()
     segment = layout.segment[order].tolist()
-    dates = _dates(texts, boxes, line)
+    looks = [(at, look) for at, look in enumerate(map(_look, texts)) if look is not None]
+    dates = _dates(texts, boxes, line, dict(looks))
     taken = {at for span in dates for at in range(span.first, span.last + 1)}
-    numbers = _numbers(texts, boxes, line, taken)
+    numbers = _numbers(texts, boxes, line, [own for own in looks if own[0] not in taken])
     return PageView(index, page, layout, texts, boxes, line, segment, dates, numbers)
 
 
@@ -164,34 +179,61 @@ _SPELLED = {
 }  # fmt: skip
 
 
+_Number = tuple[float, bool, bool, bool]
+"""Amount, has decimals, is a percentage, has a currency."""
+
+
 @lru_cache(maxsize=100_000)
-def _dated(word: str) -> tuple[tuple[tuple[int, int], ...], str] | None:
-    """Days within the word, and its part in a spelled-out day; None for the many words that have neither."""
-    days, part = _dates_in_word(word), _part_of_date(word)
-    return (days, part) if days or part else None
+def _number_in_word(word: str) -> _Number | None:
+    """None for no number. A closing mark is no part of it."""
+    word = word.rstrip(".,;:")
+    if len(word) > 24 or not _NUMBER.match(word):
+        return None
+    value = normalize(word, FieldSpec("", FieldType.NUMBER)).value
+    if value is None:
+        return None
+    currency = any(c in "$€£¥₹" for c in word)
+    return (float(value), bool(_DECIMALS.search(word)), "%" in word, currency)
 
 
-def _dates(texts: list[str], boxes: list[Box], line: list[int]) -> tuple[Shaped, ...]:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a word may be: the days within it, its part in a spelled-out day, a number."""
+
+    days: tuple[tuple[int, int], ...]
+    part: str
+    number: _Number | None
+
+
+@lru_cache(maxsize=100_000)
+def _look(word: str) -> _Look | None:
+    """None for the many words that are nothing of the kind."""
+    days, part, number = _dates_in_word(word), _part_of_date(word), _number_in_word(word)
+    return _Look(days, part, number) if days or part or number else None
+
+
+def _dates(
+    texts: list[str], boxes: list[Box], line: list[int], looks: Mapping[int, _Look]
+) -> tuple[Shaped, ...]:
     found: list[Shaped] = []
-    looks = [_dated(text) for text in texts]
     taken = -1
-    for at, look in enumerate(looks):
-        if look is None or at <= taken:
+    for at, look in looks.items():
+        if at <= taken:
             continue
         text = texts[at]
-        for start, end in look[0]:
+        for start, end in look.days:
             x0, y0, x1, y1 = boxes[at]
             width = (x1 - x0) / max(1, len(text))
             box = (x0 + start * width, y0, x0 + end * width, y1)
             found.append(Shaped(at, at, text[start:end], box))
             taken = at
-        if taken == at or look[1] not in {"d", "m", "y"}:
+        if taken == at or look.part not in {"d", "m", "y"}:
             continue
         for length in (5, 4, 3):
             last = at + length - 1
             if last >= len(texts) or line[last] != line[at]:
                 continue
-            parts = tuple(other[1] if other else "" for other in looks[at : last + 1])
+            parts = tuple(looks[i].part if i in looks else "" for i in range(at, last + 1))
             if parts not in _SPELLED:
                 continue
             joined = " ".join(texts[at : last + 1]).rstrip(".,;:")
@@ -204,32 +246,19 @@ def _dates(texts: list[str], boxes: list[Box], line: list[int]) -> tuple[Shaped,
     return tuple(found)
 
 
-@lru_cache(maxsize=100_000)
-def _number_in_word(word: str) -> tuple[float, bool, bool, bool] | None:
-    """Amount, has decimals, is a percentage, has a currency; None for no number. A closing mark is no part of it."""
-    word = word.rstrip(".,;:")
-    if len(word) > 24 or not _NUMBER.match(word):
-        return None
-    value = normalize(word, FieldSpec("", FieldType.NUMBER)).value
-    if value is None:
-        return None
-    currency = any(c in "$€£¥₹" for c in word)
-    return (float(value), bool(_DECIMALS.search(word)), "%" in word, currency)
-
-
 def reads_as_number(word: str) -> bool:
     """Whether a printed word is an amount or a count, currency and sign included."""
     return _number_in_word(word) is not None
 
 
 def _numbers(
-    texts: list[str], boxes: list[Box], line: list[int], taken: set[int]
+    texts: list[str], boxes: list[Box], line: list[int], looks: list[tuple[int, _Look]]
 ) -> tuple[Shaped, ...]:
     found: list[Shaped] = []
-    for at, number in enumerate(map(_number_in_word, texts)):
-        if number is None or at in taken:
+    for at, look in looks:
+        if look.number is None:
             continue
-        amount, decimals, percent, currency = number
+        amount, decimals, percent, currency = look.number
         before = at > 0 and line[at - 1] == line[at] and bool(_CURRENCY_WORD.match(texts[at - 1]))
         found.append(
             Shaped(at, at, texts[at], boxes[at], amount, decimals, percent, currency or before)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,10 +178,12 @@ def _opens_column(tokens: Tokens, runs: Runs, opens: Bools) -> Bools:
     low = np.searchsorted(key, own - ALIGNED * height)
     high = np.searchsorted(key, own + ALIGNED * height, side="right")
     enough = high - low >= COLUMN_RUNS
-    for i, a, b in zip(
-        inner[enough].tolist(), low[enough].tolist(), high[enough].tolist(), strict=True
-    ):
-        found[i] = (np.abs(line[a:b] - tokens.line[i]) <= COLUMN_LINES).sum() >= COLUMN_RUNS
+    inner, low, count = inner[enough], low[enough], (high - low)[enough]
+    # Every run at the edge of every token, one after the other.
+    of = np.repeat(np.arange(len(inner)), count)
+    place = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count) + low[of]
+    near = np.abs(line[place] - tokens.line[inner][of]) <= COLUMN_LINES
+    found[inner] = np.bincount(of[near], minlength=len(inner)) >= COLUMN_RUNS
     return found
 
 
@@ -229,13 +232,8 @@ class Choices:
 
 def choices(marks: Marks, chain: Ints, at: int, longest: int, lengths: Floats) -> Choices:
     """Every run of the chain through place `at` of at most `longest` words."""
-    low, high = max(0, at - longest + 1), min(len(chain), at + longest)
-    first, last = (
-        grid.ravel()
-        for grid in np.meshgrid(np.arange(low, at + 1), np.arange(at, high), indexing="ij")
-    )
-    fits = last - first < longest
-    first, last = first[fits], last[fits]
+    before, after = _ends(min(at, longest - 1), min(len(chain) - at, longest) - 1, longest)
+    first, last = at - before, at + after
     inner = _inner(marks, chain)
     sums = np.concatenate((np.zeros((1, INSIDE)), np.cumsum(inner, axis=0)))
     count = last - first
@@ -250,6 +248,14 @@ def choices(marks: Marks, chain: Ints, at: int, longest: int, lengths: Floats) -
     features[:, ENDS], features[:, BEGINS] = _copies(marks, chain, first, last)
     features[:, ELSEWHERE] = _elsewhere(marks, chain, first, last)
     return Choices(chain, first, last, features, _hashes(marks.squeezed[chain], first, last))
+
+
+@lru_cache(maxsize=4096)
+def _ends(before: int, after: int, longest: int) -> tuple[Ints, Ints]:
+    """Words before and after one of them, of every run of at most `longest` that holds it; the longest first."""
+    back, on = np.meshgrid(np.arange(before, -1, -1), np.arange(after + 1), indexing="ij")
+    fits = back + on < longest
+    return back[fits], on[fits]
 
 
 def _hashes(words: NDArray[np.uint64], first: Ints, last: Ints) -> NDArray[np.uint64]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ml_backend.extraction.document import Floats, Ints, Tokens
-from ml_backend.extraction.lexicon import SHARED
 
 NEIGHBOURS = 12
 LEAST_SIMILARITY = 0.35
@@ -31,12 +30,10 @@ class Print:
 
 
 def print_of(tokens: Tokens) -> Print:
-    hashes, small, _ = SHARED.columns()
     if not len(tokens):
         empty = np.zeros(0, dtype=np.uint64)
         return Print(empty, empty)
-    letters = small[tokens.lexeme, 3] == 1
-    norm = hashes[tokens.lexeme, 0]
+    letters, norm = tokens.signs == 1, tokens.norm
     return Print(np.unique(norm[letters & (tokens.page == 0)]), np.unique(norm[letters]))
 
 
@@ -118,8 +115,7 @@ def familiarity(tokens: Tokens, own: Print, reference: Reference, skip: int | No
     best = np.argsort(-alike, kind="stable")[:NEIGHBOURS]
     best = best[alike[best] >= LEAST_SIMILARITY]
     weights = alike[best] ** 2
-    hashes, small, _ = SHARED.columns()
-    at, known = known_positions(hashes[tokens.lexeme, 0], reference.words)
+    at, known = known_positions(tokens.norm, reference.words)
     counts = np.asarray(reference.everywhere.sum(axis=0), dtype=np.float64).ravel()
     if skip is not None:
         counts[reference.everywhere[skip].indices] -= 1
@@ -129,7 +125,7 @@ def familiarity(tokens: Tokens, own: Print, reference: Reference, skip: int | No
     if len(best):
         shares = np.asarray(weights @ reference.everywhere[best]).ravel() / weights.sum()
         near = np.where(known, shares[at], 0.0)
-    letters = small[tokens.lexeme, 3] % 2 == 1
+    letters = tokens.signs % 2 == 1
     if len(best) >= 2:
         template = letters & (near >= TEMPLATE_NEAR)
     else:

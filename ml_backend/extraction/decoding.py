@@ -79,18 +79,19 @@ def best_first(odds: Floats, most: int) -> Ints:
 
 
 def candidates(
-    extents: Extents, f: int, odds: Floats, spans: SpanModel, most: int = CANDIDATES
+    extents: Extents, f: int, odds: Floats, spans: SpanModel, best_only: bool = False
 ) -> list[Candidate]:
-    """Up to `most` values of field `f` that do not overlap, best first."""
+    """Values of field `f` that do not overlap, best first. `best_only`: the best, and one more for its score."""
     encoded, shape = extents.encoded, extents.shapes[f]
-    order = best_first(odds, most * (1 if shape.single else 4))
+    most, judged = (2, 1) if best_only else (CANDIDATES, JUDGED)
+    order = best_first(odds, CANDIDATES * (1 if shape.single else 4))
     taken: set[int] = set()
     found: list[Candidate] = []
     for start, chance in zip(order.tolist(), sigmoid(odds[order]).tolist(), strict=True):
         if start in taken:
             continue
         sure = 1.0
-        hopeful = chance >= HOPELESS and len(found) < JUDGED
+        hopeful = chance >= HOPELESS and len(found) < judged
         if not shape.single and (hopeful or not found):
             picked = _chosen(extents.through(f, start), odds, spans, f)
             span, sure = picked.tokens, picked.sure
@@ -182,12 +183,20 @@ def decode(
     pairs: Sequence[Pair],
     spans: SpanModel,
     shift: Floats | None = None,
+    best_only: bool = False,
 ) -> list[Ranked]:
-    """One ranking per field. `shift` is added to the odds when choosing (a vote), not to scores."""
+    """One ranking per field. `shift` is added to the odds when choosing (a vote), not to scores.
+
+    `best_only`: of a field on its own no more is found than its best value and how far the next one is behind.
+    """
     if extents.encoded.sheet.context is None:
         return [Ranked() for _ in extents.shapes]
     chosen = odds if shift is None else odds + shift
-    found = [candidates(extents, f, chosen[:, f], spans) for f in range(len(extents.shapes))]
+    paired = {f for pair in pairs for f in (pair.first, pair.second)}
+    found = [
+        candidates(extents, f, chosen[:, f], spans, best_only and f not in paired)
+        for f in range(len(extents.shapes))
+    ]
     ranked = [Ranked(tuple(c), c[0].score if c else 0.0) for c in found]
     for pair in pairs:
         _settle(extents.encoded.tokens, found, ranked, pair)

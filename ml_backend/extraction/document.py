@@ -34,7 +34,8 @@ class Tokens:
     pages: tuple[PageLike, ...]
     page_count: int
     texts: tuple[str, ...]
-    lexeme: Ints
+    hashes: NDArray[np.uint64]  # (5, n), see lexicon.Looks
+    traits: Ints  # (4, n), likewise
     page: Ints  # position in `pages`
     word: Ints
     cut: Ints  # (n, 2)
@@ -49,6 +50,30 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def norm(self) -> NDArray[np.uint64]:
+        """Hashes of the words' normal forms: what a label word is compared by."""
+        norm: NDArray[np.uint64] = self.hashes[0]
+        return norm
+
+    @property
+    def squeezed(self) -> NDArray[np.uint64]:
+        """Hashes of their letters and digits: equal for two copies of a word."""
+        squeezed: NDArray[np.uint64] = self.hashes[4]
+        return squeezed
+
+    @property
+    def colon(self) -> NDArray[np.bool_]:
+        """Which end with one."""
+        colon: NDArray[np.bool_] = self.traits[2] == 1
+        return colon
+
+    @property
+    def signs(self) -> Ints:
+        """Letters + 2 × digits."""
+        signs: Ints = self.traits[3]
+        return signs
 
 
 def kept_pages(count: int, head: int, tail: int) -> list[int]:
@@ -83,10 +108,7 @@ def tokenise(document: Document, head: int, tail: int) -> Tokens:
             lines += int(line[-1]) + 1
             segments += int(segment[-1]) + 1
     counts = [len(part[0]) for part in parts]
-    lexeme = SHARED.ids(texts)
-    _, small, values = SHARED.columns()
-    kind = small[lexeme, 0] if texts else np.zeros(0, dtype=np.intp)
-    numbers = values[lexeme] if texts else np.zeros((0, 3))
+    looks = SHARED.look(texts)
 
     def joined(column: int, shape: tuple[int, ...], kind: type) -> NDArray[np.generic]:
         arrays = [part[column] for part in parts]
@@ -96,7 +118,8 @@ def tokenise(document: Document, head: int, tail: int) -> Tokens:
         pages=pages,
         page_count=len(document.pages),
         texts=tuple(texts),
-        lexeme=lexeme,
+        hashes=looks.hashes,
+        traits=looks.traits,
         page=np.repeat(np.arange(len(pages)), counts),
         word=joined(0, (0,), np.intp),  # type: ignore[arg-type]
         cut=joined(1, (0, 2), np.intp),  # type: ignore[arg-type]
@@ -105,9 +128,9 @@ def tokenise(document: Document, head: int, tail: int) -> Tokens:
         style=joined(4, (0,), np.intp),  # type: ignore[arg-type]
         line=joined(5, (0,), np.intp),  # type: ignore[arg-type]
         segment=joined(6, (0,), np.intp),  # type: ignore[arg-type]
-        kind=kind.astype(np.intp),
-        amount=numbers[:, 0].copy(),
-        day=numbers[:, 1:].copy(),
+        kind=looks.traits[0].copy(),  # a word may turn out to be part of a written day
+        amount=looks.values[:, 0].copy(),
+        day=looks.values[:, 1:].copy(),
     )
     _read_long_dates(tokens)
     return tokens

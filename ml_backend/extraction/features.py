@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ml_backend.extraction.anchors import Familiarity
 from ml_backend.extraction.document import Floats, Ints, Tokens
-from ml_backend.extraction.lexicon import SHARED
 from ml_backend.extraction.values import value_columns
 
 WIDTH = 1 << 20
@@ -179,8 +178,7 @@ class Context:
 
 
 def context_of(tokens: Tokens) -> Context:
-    hashes, _, _ = SHARED.columns()
-    segments = segments_of(tokens, hashes[tokens.lexeme, 0])
+    segments = segments_of(tokens, tokens.norm)
     rank = np.repeat(np.arange(len(segments.first)), segments.end - segments.first)
     return Context(segments, rank, over(tokens, segments, segments.above[rank]))
 
@@ -191,10 +189,8 @@ def _bins(values: NDArray[np.float64], edges: tuple[float, ...]) -> Hashes:
 
 def base_columns(tokens: Tokens, context: Context, day_first: bool) -> NDArray[np.int32]:
     """(n, features) columns in [0, WIDTH): word, shape, position, neighbours, value among values."""
-    hashes, small, _ = SHARED.columns()
-    lexeme = tokens.lexeme
-    norm, shape, prefix, suffix = (hashes[lexeme, i] for i in range(4))
-    kind, length, colon = u(tokens.kind), u(small[lexeme, 1]), u(small[lexeme, 2])
+    norm, shape, prefix, suffix, _ = tokens.hashes
+    kind, length = u(tokens.kind), u(tokens.traits[1])
     line, segment, segments, rank = tokens.line, tokens.segment, context.segments, context.rank
     out = Columns(1)
     # The word itself.
@@ -270,7 +266,7 @@ def base_columns(tokens: Tokens, context: Context, day_first: bool) -> NDArray[n
     out.add(at(segments.text, previous2)[rank], kind)
     out.add(at(norm[segments.first], following)[rank], kind)
     out.add(at(segments.text, following)[rank], index)
-    marks = np.maximum.accumulate(np.where(colon == 1, np.arange(len(tokens)), -1))
+    marks = np.maximum.accumulate(np.where(tokens.colon, np.arange(len(tokens)), -1))
     marks = np.where((marks >= 0) & (line[np.maximum(marks, 0)] == line), marks, -1)
     out.add(at(norm, marks), kind)
     out.add(at(norm, marks), u(np.minimum(np.arange(len(tokens)) - marks, 5)) * u(marks >= 0))
@@ -301,8 +297,7 @@ def base_columns(tokens: Tokens, context: Context, day_first: bool) -> NDArray[n
 
 def anchor_columns(tokens: Tokens, context: Context, known: Familiarity) -> NDArray[np.int32]:
     """(n, features): how familiar the word and its neighbours are, and the nearest print around."""
-    hashes, _, _ = SHARED.columns()
-    norm = hashes[tokens.lexeme, 0]
+    norm = tokens.norm
     kind = u(tokens.kind)
     line, segments, rank = tokens.line, context.segments, context.rank
     n = len(tokens)

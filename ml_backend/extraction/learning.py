@@ -37,7 +37,6 @@ from ml_backend.extraction.spans import (
 from ml_backend.extraction.targets import (
     Target,
     rows_to_learn,
-    squeezed_of,
     target_of,
 )
 from ml_backend.extraction.token_model import NEVER, Rows, TokenModel, fit_tokens, take_rows
@@ -206,7 +205,7 @@ def _values(
     """Sorted hashes of the field's values, per document."""
     return [
         np.unique(
-            np.asarray([value_hash(squeezed_of(e.tokens)[s]) for s in t.spans[f]], dtype=np.uint64)
+            np.asarray([value_hash(e.tokens.squeezed[s]) for s in t.spans[f]], dtype=np.uint64)
         )
         for e, t in zip(encoded, targets, strict=True)
     ]
@@ -266,7 +265,9 @@ def _outcomes(
     for i, model in sorted(held.items()):
         encoded, target = extents[i].encoded, targets[i]
         odds = model.log_odds(encoded)
-        for f, best in enumerate(decode(extents[i], odds, state.pairs, state.spans)):
+        for f, best in enumerate(
+            decode(extents[i], odds, state.pairs, state.spans, best_only=True)
+        ):
             spans, spec = target.spans[f], specs[f]
             right = bool(best.candidates) and is_right(
                 encoded, best.candidates[0].tokens, spans, spec

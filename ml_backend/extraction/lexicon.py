@@ -9,10 +9,13 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,70 +228,118 @@ def squeeze(text: str) -> str:
     return _SQUEEZE.sub("", text.lower())
 
 
-INTEGER_COLUMNS = ("norm", "shape", "prefix", "suffix", "squeezed")
+MOST_WORDS = 300_000
+"""Distinct words kept; about 60 MB. Then the memory starts anew."""
+_FIRST_ROOM = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What can be said of n words. `hashes` (5, n): normal form, shape, beginning, ending, letters and digits alone;
+    `traits` (4, n): kind, length, whether it ends with a colon, letters + 2 × digits; `values` (n, 3): amount, day
+    read month first, day read day first, NaN for none."""
+
+    hashes: NDArray[np.uint64]
+    traits: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def of(self, rows: NDArray[np.intp]) -> Looks:
+        """A copy of those of some words."""
+        return Looks(self.hashes[:, rows], self.traits[:, rows], self.values[rows])
+
+    def put(self, first: int, other: Looks) -> None:
+        """Write those of other words over the ones from `first` on."""
+        last = first + len(other.values)
+        self.hashes[:, first:last] = other.hashes
+        self.traits[:, first:last] = other.traits
+        self.values[first:last] = other.values
 
 
 class Lexicon:
-    """Distinct words → rows of integer and float columns. Grows; never forgets; not part of a model."""
+    """Remembers what was said of distinct words. Only a memory: what it gives away is copied, so it may forget."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WORDS) -> None:
+        self._most = most
+        self._lock = Lock()
         self._index: dict[str, int] = {}
-        self._hashes: list[tuple[int, int, int, int, int]] = []
-        self._small: list[tuple[int, int, int, int]] = []
-        self._values: list[tuple[float, float, float]] = []
-        self._arrays: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float64]] | None = (
-            None
-        )
+        self._looks = _blank(_FIRST_ROOM)
 
     def __len__(self) -> int:
         return len(self._index)
 
-    def ids(self, texts: list[str]) -> NDArray[np.intp]:
-        index = self._index
-        found = [index.get(text, -1) for text in texts]
-        if -1 in found:
-            found = [
-                self._add(text) if row < 0 else row for row, text in zip(found, texts, strict=True)
-            ]
-        return np.asarray(found, dtype=np.intp)
+    def look(self, texts: Sequence[str]) -> Looks:
+        """What can be said of each of the words, in order."""
+        with self._lock:
+            if len(self._index) > self._most:
+                self._index, self._looks = {}, _blank(_FIRST_ROOM)
+            found = [self._index.get(text, -1) for text in texts]
+            if -1 in found:
+                self._learn([t for t, row in zip(texts, found, strict=True) if row < 0])
+                found = [self._index[text] for text in texts]
+            return self._looks.of(np.asarray(found, dtype=np.intp))
 
-    def _add(self, text: str) -> int:
-        if text in self._index:
-            return self._index[text]
-        seen = text[:LONGEST_WORD]
-        norm, kind = normal_form(seen), kind_of(seen)
-        month_first, day_first = parse_date(seen) if kind == Kind.DATE else (math.nan, math.nan)
-        self._hashes.append(
-            (
-                hash_text(norm),
-                hash_text(shape_of(seen)),
-                hash_text("p" + norm[:3]),
-                hash_text("s" + norm[-3:]),
-                hash_text(squeeze(seen)),
-            )
-        )
-        letters = any(c.isalpha() for c in seen)
-        digits = any(c.isdigit() for c in seen)
-        self._small.append(
-            (int(kind), min(len(text), 15), int(seen.endswith(":")), letters + 2 * digits)
-        )
-        self._values.append(
-            (parse_money(seen) if kind == Kind.MONEY else math.nan, month_first, day_first)
-        )
-        self._arrays = None
-        self._index[text] = len(self._index)
-        return len(self._index) - 1
+    def _learn(self, texts: Sequence[str]) -> None:
+        new = list(dict.fromkeys(texts))
+        first = len(self._index)
+        looks = _looks_at(new)
+        room = len(self._looks.values)
+        if first + len(new) > room:
+            # Twice the room each time, so that a new word does not cost a copy of all others.
+            larger = _blank(max(2 * room, first + len(new)))
+            larger.put(0, self._looks)
+            self._looks = larger
+        self._looks.put(first, looks)
+        self._index.update(zip(new, range(first, first + len(new)), strict=True))
 
-    def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float64]]:
-        """(n, 5) hashes as INTEGER_COLUMNS; (n, 4) kind, length, ends with a colon, letters + 2 × digits; (n, 3) amount, day month-first, day day-first."""
-        if self._arrays is None:
-            self._arrays = (
-                np.asarray(self._hashes, dtype=np.uint64).reshape(-1, 5),
-                np.asarray(self._small, dtype=np.int64).reshape(-1, 4),
-                np.asarray(self._values, dtype=np.float64).reshape(-1, 3),
-            )
-        return self._arrays
+
+def _blank(room: int) -> Looks:
+    return Looks(
+        np.zeros((5, room), dtype=np.uint64),
+        np.zeros((4, room), dtype=np.int64),
+        np.zeros((room, 3)),
+    )
+
+
+def _looks_at(texts: Sequence[str]) -> Looks:
+    """Looked at anew."""
+    seen = [text[:LONGEST_WORD] for text in texts]
+    norms = [normal_form(text) for text in seen]
+    kinds = [kind_of(text) for text in seen]
+    hashes = [
+        (
+            hash_text(norm),
+            hash_text(shape_of(text)),
+            hash_text("p" + norm[:3]),
+            hash_text("s" + norm[-3:]),
+            hash_text(squeeze(text)),
+        )
+        for text, norm in zip(seen, norms, strict=True)
+    ]
+    traits = [
+        (int(kind), min(len(whole), 15), text.endswith(":"), _letters(text) + 2 * _digits(text))
+        for whole, text, kind in zip(texts, seen, kinds, strict=True)
+    ]
+    values = [
+        (
+            parse_money(text) if kind == Kind.MONEY else math.nan,
+            *(parse_date(text) if kind == Kind.DATE else (math.nan, math.nan)),
+        )
+        for text, kind in zip(seen, kinds, strict=True)
+    ]
+    return Looks(
+        np.asarray(hashes, dtype=np.uint64).reshape(-1, 5).T.copy(),
+        np.asarray(traits, dtype=np.int64).reshape(-1, 4).T.copy(),
+        np.asarray(values, dtype=np.float64).reshape(-1, 3),
+    )
+
+
+def _letters(text: str) -> bool:
+    return any(c.isalpha() for c in text)
+
+
+def _digits(text: str) -> bool:
+    return any(c.isdigit() for c in text)
 
 
 SHARED = Lexicon()
-"""The process's memo: only a cache, so sharing it cannot change any result."""
+"""The process's memory of words: sharing it cannot change any result."""

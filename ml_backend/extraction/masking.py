@@ -22,7 +22,7 @@ from ml_backend.extraction.encoding import Encoded, Sheet, encode, sheet_of
 from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.fields import Document, PageLike
 from ml_backend.extraction.lexicon import squeeze
-from ml_backend.extraction.targets import NO, TELLING_KINDS, UNKNOWN, Target, squeezed_of
+from ml_backend.extraction.targets import NO, TELLING_KINDS, UNKNOWN, Target
 from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def blanks(
 
 
 def _dice(tokens: Tokens, seed: int) -> np.random.Generator:
-    return np.random.default_rng((seed + 13, int(squeezed_of(tokens).sum(dtype=np.uint64))))
+    return np.random.default_rng((seed + 13, int(tokens.squeezed.sum(dtype=np.uint64))))
 
 
 def _blank(lessons: Lessons, target: Target, i: int, fields: tuple[int, ...]) -> list[Blank]:
@@ -147,7 +147,7 @@ def masked_outcomes(
             continue
         extents = Extents(blank.encoded, state.shapes, state.spans.lengths)
         odds = held[blank.document].log_odds(blank.encoded)
-        ranked = decode(extents, odds, state.pairs, state.spans)
+        ranked = decode(extents, odds, state.pairs, state.spans, best_only=True)
         for f in blank.fields:
             best = ranked[f]
             if best.candidates:

@@ -20,7 +20,6 @@ from ml_backend.extraction.document import Floats, Ints
 from ml_backend.extraction.encoding import Encoded
 from ml_backend.extraction.extents import Extents
 from ml_backend.extraction.features import at
-from ml_backend.extraction.lexicon import SHARED
 from ml_backend.extraction.spans import SpanModel
 from ml_backend.extraction.targets import NO, UNKNOWN, YES, Target, mark_copies, rows_to_learn
 from ml_backend.extraction.token_model import Rows, TokenModel, take_rows
@@ -51,7 +50,6 @@ def anchors_of(encoded: Encoded) -> Anchors:
     n = len(tokens)
     if known is None or context is None:
         return Anchors(np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=np.uint64))
-    norm = SHARED.columns()[0][tokens.lexeme, 0]
     last = np.maximum.accumulate(np.where(known.template, np.arange(n), -1))
     left = np.concatenate(([-1], last[:-1]))
     left = np.where((left >= 0) & (tokens.line[left] == tokens.line), left, -1)
@@ -60,7 +58,7 @@ def anchors_of(encoded: Encoded) -> Anchors:
         variable = (above >= 0) & ~known.template[above]
         above = np.where(variable, context.above[above], above)
     above = np.where((above >= 0) & known.template[above], above, -1)
-    return Anchors(at(norm, left), at(norm, above))
+    return Anchors(at(tokens.norm, left), at(tokens.norm, above))
 
 
 class Stands:
@@ -123,7 +121,7 @@ def self_train(
         odds = [model.log_odds(e) for e in lesson.unreviewed]
         stands = _reviewed_stands(lesson, anchors)
         for d, (x, o) in enumerate(zip(extents, odds, strict=True), first_unreviewed):
-            for f, best in enumerate(decode(x, o, lesson.pairs, lesson.spans)):
+            for f, best in enumerate(decode(x, o, lesson.pairs, lesson.spans, best_only=True)):
                 if best.candidates:
                     stands[f].put(d, anchors[d], best.candidates[0].start, best.score)
         weak = []
@@ -131,7 +129,7 @@ def self_train(
             if not len(x.encoded):
                 continue
             shift = _votes(o, anchors[d], alike[d], stands)
-            ranked = decode(x, o, lesson.pairs, lesson.spans, shift)
+            ranked = decode(x, o, lesson.pairs, lesson.spans, shift, best_only=True)
             target = _weak_target(x.encoded, ranked, threshold, lesson.shapes)
             if (target.state == YES).any():
                 chosen = rows_to_learn(x.encoded.tokens, target, NEGATIVES, TELLING, rng)

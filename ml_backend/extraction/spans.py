@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ml_backend.extraction.document import Floats, Ints, Tokens
 from ml_backend.extraction.encoding import Encoded
-from ml_backend.extraction.lexicon import SHARED, Kind
+from ml_backend.extraction.lexicon import Kind
 
 Bools = NDArray[np.bool_]
 
@@ -116,10 +116,9 @@ class SpanModel:
 def marks_of(encoded: Encoded) -> Marks:
     tokens = encoded.tokens
     n = len(tokens)
-    hashes, small, _ = SHARED.columns()
-    colon = small[tokens.lexeme, 2] == 1
+    colon = tokens.colon
     template = np.zeros(n, dtype=bool) if encoded.known is None else encoded.known.template
-    lower, blank = tokens.kind == Kind.LOWER, small[tokens.lexeme, 3] == 0
+    lower, blank = tokens.kind == Kind.LOWER, tokens.signs == 0
     opens = np.concatenate(([True], tokens.segment[1:] != tokens.segment[:-1]))
     closes = np.concatenate((opens[1:], [True]))
     line_opens = np.concatenate(([True], tokens.line[1:] != tokens.line[:-1]))
@@ -137,7 +136,7 @@ def marks_of(encoded: Encoded) -> Marks:
     inside = (np.ones(n), template, opens, nothing, nothing, told, column, value, colon)
     first = (opens, before, after_colon, lower, blank)
     last = (closes, after, before_column, lower, blank, open_end, colon)
-    squeezed = hashes[tokens.lexeme, 4]
+    squeezed = tokens.squeezed
     by_word = np.argsort(squeezed, kind="stable")
     return Marks(
         np.stack([np.asarray(c, dtype=np.float64) for c in inside], axis=1),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ml_backend.extraction.document import Ints, Tokens, tokens_in
 from ml_backend.extraction.fields import FieldSpec, Labels
-from ml_backend.extraction.lexicon import SHARED, Kind
+from ml_backend.extraction.lexicon import Kind
 
 UNKNOWN, NO, YES = -1, 0, 1
 TELLING_KINDS = (Kind.DATE, Kind.DATE_PART, Kind.MONEY, Kind.LONG_INTEGER, Kind.CODE)
@@ -64,21 +64,15 @@ def target_of(tokens: Tokens, labels: Labels, fields: Sequence[FieldSpec]) -> Ta
     return Target(state, tuple(spans), tuple(absent), empty)
 
 
-def squeezed_of(tokens: Tokens) -> NDArray[np.uint64]:
-    """Per token, the hash of its letters and digits: equal for two copies of a word."""
-    hashes: NDArray[np.uint64] = SHARED.columns()[0][tokens.lexeme, 4]
-    return hashes
-
-
 def mark_copies(tokens: Tokens, chosen: Ints, state: NDArray[np.int8]) -> None:
     """Mark the other places where the same text stands."""
     length = len(chosen)
-    squeezed = squeezed_of(tokens)
+    squeezed = tokens.squeezed
     first = int(chosen[0])
     run = squeezed[chosen]
     starts = np.flatnonzero(squeezed == run[0])
     starts = starts[starts + length <= len(tokens)]
-    norm = SHARED.columns()[0][tokens.lexeme, 0]
+    norm = tokens.norm
     for start in starts.tolist():
         if start == first or not np.array_equal(squeezed[start : start + length], run):
             continue

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.extraction.document import Floats, Ints, Tokens
-from ml_backend.extraction.lexicon import SHARED, Kind
+from ml_backend.extraction.lexicon import Kind
 
 DEEPEST_RANK = 6
 
@@ -92,12 +92,10 @@ def _repeats(tokens: Tokens, out: list[NDArray[np.uint64]]) -> None:
     """How often the word is printed, and which of its kind's distinct words it is."""
     if not len(tokens):
         return
-    hashes, small, _ = SHARED.columns()
-    squeezed = hashes[tokens.lexeme, 4]
     _, first, inverse, counts = np.unique(
-        squeezed, return_index=True, return_inverse=True, return_counts=True
+        tokens.squeezed, return_index=True, return_inverse=True, return_counts=True
     )
-    digits = small[tokens.lexeme, 3] >= 2
+    digits = tokens.signs >= 2
     out[0][:] = np.where(digits, 1 + np.minimum(counts[inverse], 4) * 16 + tokens.kind, 0)
     fresh = np.zeros(len(tokens), dtype=bool)
     fresh[first] = True

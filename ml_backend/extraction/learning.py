@@ -42,8 +42,8 @@ from ml_backend.extraction.targets import (
 from ml_backend.extraction.token_model import NEVER, Rows, TokenModel, fit_tokens, take_rows
 
 NEGATIVES = 0.15
-MANY = 60
-"""Reviewed documents from which fewer folds are enough."""
+FOLDS = ((60, 5), (120, 3))
+"""Up to so many reviewed documents so many folds, of more two: half of many still teach what all of them do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _folds(count: int, seed: int) -> list[list[int]]:
     """Held-out documents of each fold; none for fewer than three documents."""
     if count < 3:
         return []
-    parts = min(count, 5) if count <= MANY else 3
+    parts = min(count, next((parts for most, parts in FOLDS if count <= most), 2))
     order = np.random.default_rng(seed + 7).permutation(count)
     return [sorted(part.tolist()) for part in np.array_split(order, parts)]
 

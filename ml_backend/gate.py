@@ -6,7 +6,7 @@ overall and loses no field that reviewers rely on; a loss that other fields outw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,6 @@ def judge(candidate: Mapping[str, Marks], live: Mapping[str, Marks] | None) -> V
         )
     ours, theirs = _total(candidate, keys), _total(live, keys)
     figures = f"F1 {ours.f1:.3f} against {theirs.f1:.3f} on {len(keys)} documents"
-    passed, reason = True, f"Better: {figures}."
     if ours.f1 <= theirs.f1:
         passed, reason = False, f"Not better: {figures}."
     elif (sure := _sureness(candidate, live, keys)) < SURENESS:
@@ -72,11 +71,8 @@ def judge(candidate: Mapping[str, Marks], live: Mapping[str, Marks] | None) -> V
             False,
             f"Not surely better: {figures}, ahead on {sure:.0%} of resampled sets; {SURENESS:.0%} are needed.",
         )
-    elif (worst := _worst_field(candidate, live, keys)) is not None:
-        told = f"{worst.name}: F1 {worst.after:.3f} after {worst.before:.3f}"
-        passed, reason = False, f"Worse on {told}; overall {figures}."
-        if worst.loss <= FIELD_RUIN and _outweighed(candidate, live, keys):
-            passed, reason = True, f"Better: {figures}. Worse on {told}; other fields outweigh it."
+    else:
+        passed, reason = _by_field(_changes(candidate, live, keys), figures)
     return Verdict(passed, reason, ours.f1, theirs.f1, len(keys))
 
 
@@ -131,19 +127,23 @@ def _changes(
     return found
 
 
-def _worst_field(
-    candidate: Mapping[str, Marks], live: Mapping[str, Marks], keys: list[str]
-) -> _Change | None:
+def _by_field(changes: Sequence[_Change], figures: str) -> tuple[bool, str]:
+    """The verdict on a candidate that is better overall."""
+    worst = _worst(changes)
+    if worst is None:
+        return True, f"Better: {figures}."
+    told = f"{worst.name}: F1 {worst.after:.3f} after {worst.before:.3f}"
+    if worst.loss <= FIELD_RUIN and _outweighed(changes):
+        return True, f"Better: {figures}. Worse on {told}; other fields outweigh it."
+    return False, f"Worse on {told}; overall {figures}."
+
+
+def _worst(changes: Sequence[_Change]) -> _Change | None:
     """The field that loses most, if one loses more than is allowed."""
-    losses = [
-        c
-        for c in _changes(candidate, live, keys)
-        if c.loss > FIELD_LOSS and c.spoilt >= FIELD_VALUES
-    ]
+    losses = [c for c in changes if c.loss > FIELD_LOSS and c.spoilt >= FIELD_VALUES]
     return max(losses, key=lambda c: (c.loss, c.name), default=None)
 
 
-def _outweighed(candidate: Mapping[str, Marks], live: Mapping[str, Marks], keys: list[str]) -> bool:
-    losses = [c.loss for c in _changes(candidate, live, keys)]
-    lost = sum(loss for loss in losses if loss > 0)
-    return sum(-loss for loss in losses if loss < 0) >= OUTWEIGHED * lost
+def _outweighed(changes: Sequence[_Change]) -> bool:
+    lost = sum(c.loss for c in changes if c.loss > 0)
+    return sum(-c.loss for c in changes if c.loss < 0) >= OUTWEIGHED * lost

@@ -28,9 +28,11 @@ MOST_INVENTED = 0.1
 @dataclass(frozen=True, slots=True)
 class Lead:
     """A field is answered by its label. `confidence`: share of the held-out values it points at that are right;
-    `fills`: whether it seldom answers where nothing is; `alone`: whether without a label nothing is answered."""
+    `absent`: share of the held-out documents without a label that lack the value; `fills`: whether it seldom answers
+    where nothing is; `alone`: whether without a label nothing is answered."""
 
     confidence: float
+    absent: float
     fills: bool
     alone: bool
 
@@ -88,13 +90,20 @@ def _lead(trials: Sequence[Trial]) -> Lead | None:
     if max(first, alone) - learnt < max(LEAST_GAIN, GAIN_SHARE * len(seen)):
         return None
     pointed = [t.label.right for t in there if t.label.answers]
+    silent = [not t.there for t in trials if not t.label.answers]
     blank = [t for t in trials if t.masked]
     invented = sum(t.label.answers for t in blank)
     return Lead(
-        (sum(pointed) + 0.5) / (len(pointed) + 1),
+        _careful_share(pointed),
+        _careful_share(silent),
         invented <= MOST_INVENTED * len(blank),
         alone > first,
     )
+
+
+def _careful_share(cases: Sequence[bool]) -> float:
+    """One right and one wrong are added: the label was chosen on these very documents."""
+    return (sum(cases) + 1) / (len(cases) + 2)
 
 
 def _worth(told: Iterable[tuple[Told, bool]]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ml_backend.extraction.announced import led
+from ml_backend.extraction.announced import Lead, led
 from ml_backend.extraction.decoding import HOPELESS, SUGGEST, Candidate, Ranked, decode, margin_of
 from ml_backend.extraction.document import boxes_of, text_of
 from ml_backend.extraction.encoding import Encoded
@@ -38,10 +38,15 @@ def answer(
             absent[spec.name] = 0.5  # never seen: it cannot tell
             continue
         # A label points at one value: fields with several stay with what was learnt.
-        best = ranked[f] if spec.multiple else by_label.get(f, ranked[f])
-        if f in by_label and best.candidates and not spec.multiple:
-            values.append(_led_value(encoded, state, spec, f, best))
+        lead = None if spec.multiple or f not in by_label else state.lead[f]
+        if lead is not None:
+            best = by_label[f]
+            if best.candidates:
+                values.append(_led_value(encoded, state, spec, f, best, lead))
+            else:
+                absent[spec.name] = lead.absent
             continue
+        best = ranked[f]
         if not best.candidates or best.score < SUGGEST:
             absent[spec.name] = 1.0 - _confidence(state, f, best) if best.candidates else 1.0
             continue
@@ -65,11 +70,10 @@ def _value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked
     return _made(encoded, state, spec, f, best.candidates[0], confidence, others)
 
 
-def _led_value(encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked) -> Value:
+def _led_value(
+    encoded: Encoded, state: State, spec: FieldSpec, f: int, best: Ranked, lead: Lead
+) -> Value:
     """What stands by the field's label, where that has proved the better guide."""
-    lead = state.lead[f]
-    if lead is None:
-        raise ValueError(f"field {spec.name} has no lead")
     others = _alternatives(encoded, state, f, best, 1.0 - lead.confidence)
     value = _made(encoded, state, spec, f, best.candidates[0], lead.confidence, others)
     return replace(value, filled=value.filled and lead.fills)

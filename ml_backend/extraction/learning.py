@@ -93,66 +93,109 @@ def learn(lessons: Lessons, settings: Settings) -> State:
         target_of(sheet.tokens, labels, fields)
         for sheet, labels in zip(lessons.sheets, lessons.labels, strict=True)
     ]
-    empty = sum(target.empty_boxes for target in targets)
-    learnt = tuple(any(target.spans[f] for target in targets) for f in range(len(fields)))
     shapes = shapes_of(encoded, targets, len(fields))
-    if not any(learnt):
-        nothing = untaught_spans(encoded, targets, shapes)
-        return State(
-            None, lessons.reference, shapes, (), nothing, uncalibrated(len(fields)), learnt, empty
-        )
-    pairs = tuple(learn_pairs([e.tokens for e in encoded], targets, len(fields)))
-    rng = np.random.default_rng(settings.seed)
-    rows = [
-        take_rows(e, t.state, rows_to_learn(e.tokens, t, NEGATIVES, 1.0, rng), 1.0, i)
-        for i, (e, t) in enumerate(zip(encoded, targets, strict=True))
-        if len(e)
-    ]
-    missing = blanks(lessons, targets, [i for i, e in enumerate(encoded) if len(e)], settings.seed)
-    for blank in missing:
-        i = blank.document
-        rows.append(rows_of(blank, targets[i], lessons.sheets[i], len(encoded), rng))
+    untold = State(
+        model=None,
+        reference=lessons.reference,
+        shapes=shapes,
+        pairs=(),
+        spans=untaught_spans(encoded, targets, shapes),
+        calibration=uncalibrated(len(fields)),
+        learnt=tuple(any(target.spans[f] for target in targets) for f in range(len(fields))),
+        empty_boxes=sum(target.empty_boxes for target in targets),
+    )
+    if not any(untold.learnt):
+        return untold
+    return _Learning(lessons, settings, encoded, targets, untold).run()
 
-    def fit(
-        weak: Sequence[Rows], left_out: Sequence[Sequence[int]], start: TokenModel | None = None
-    ) -> list[TokenModel]:
-        return fit_tokens([*rows, *weak], len(fields), left_out, c=settings.c, start=start)
 
-    folds = _folds(len(encoded), settings.seed)
-    model, *without = fit((), [(), *folds])
-    held = _held_out(encoded, folds, without)
-    spans = untaught_spans(encoded, targets, shapes)
-    extents = [Extents(e, shapes, spans.lengths) for e in encoded]
-    spans = _taught_spans(spans, extents, targets, held)
-    if settings.self_train and lessons.pool:
-        unreviewed = [
-            encode(sheet, lessons.reference, len(encoded) + i, lessons.hints(sheet))
-            for i, sheet in enumerate(lessons.pool)
+class _Learning:
+    """One fit: the model and its folds; what is held out judges extents, confidences and leads."""
+
+    def __init__(
+        self,
+        lessons: Lessons,
+        settings: Settings,
+        encoded: Sequence[Encoded],
+        targets: Sequence[Target],
+        untold: State,
+    ) -> None:
+        self._lessons = lessons
+        self._settings = settings
+        self._encoded = encoded
+        self._targets = targets
+        self._fields = len(lessons.fields)
+        pairs = learn_pairs([e.tokens for e in encoded], targets, self._fields)
+        self._state = replace(untold, pairs=tuple(pairs))
+        self._folds = _folds(len(encoded), settings.seed)
+        self._extents = [Extents(e, untold.shapes, untold.spans.lengths) for e in encoded]
+        written = [i for i, e in enumerate(encoded) if len(e)]
+        rng = np.random.default_rng(settings.seed)
+        self._rows = [
+            take_rows(e, t.state, rows_to_learn(e.tokens, t, NEGATIVES, 1.0, rng), 1.0, i)
+            for i, (e, t) in enumerate(zip(encoded, targets, strict=True))
+            if len(e)
         ]
-        lesson = Lesson(
-            list(zip(encoded, targets, strict=True)),
+        self._blanks = blanks(lessons, targets, written, settings.seed)
+        for blank in self._blanks:
+            i = blank.document
+            self._rows.append(rows_of(blank, targets[i], lessons.sheets[i], len(encoded), rng))
+
+    def run(self) -> State:
+        model, *without = self._fit((), [(), *self._folds])
+        held = _held_out(self._encoded, self._folds, without)
+        spans = self._taught(held)
+        if self._settings.self_train and self._lessons.pool:
+            model, weak = self_train(
+                model, self._lesson(spans), lambda more, start: self._fit(more, [()], start)[0]
+            )
+            # The folds only calibrate: a third of the weak rows tells them enough.
+            few = weak[:: 3 if len(weak) > 30 else 1]
+            held = _held_out(self._encoded, self._folds, self._fit(few, self._folds))
+            spans = self._taught(held)
+        return self._judged(replace(self._state, model=model, spans=spans), held)
+
+    def _fit(
+        self,
+        weak: Sequence[Rows],
+        left_out: Sequence[Sequence[int]],
+        start: TokenModel | None = None,
+    ) -> list[TokenModel]:
+        rows = [*self._rows, *weak]
+        return fit_tokens(rows, self._fields, left_out, c=self._settings.c, start=start)
+
+    def _taught(self, held: Mapping[int, TokenModel]) -> SpanModel:
+        return _taught_spans(self._state.spans, self._extents, self._targets, held)
+
+    def _lesson(self, spans: SpanModel) -> Lesson:
+        lessons, state = self._lessons, self._state
+        first = len(self._encoded)
+        unreviewed = [
+            encode(sheet, lessons.reference, i, lessons.hints(sheet))
+            for i, sheet in enumerate(lessons.pool, first)
+        ]
+        reviewed = list(zip(self._encoded, self._targets, strict=True))
+        return Lesson(
+            reviewed,
             unreviewed,
-            shapes,
-            pairs,
+            state.shapes,
+            state.pairs,
             spans,
             lessons.reference,
-            settings.seed,
+            self._settings.seed,
         )
-        model, weak = self_train(model, lesson, lambda more, start: fit(more, [()], start)[0])
-        # The folds only calibrate: a third of the weak rows tells them enough.
-        few = weak[:: 3 if len(weak) > 30 else 1]
-        held = _held_out(encoded, folds, fit(few, folds))
-        spans = _taught_spans(spans, extents, targets, held)
-    state = State(
-        model, lessons.reference, shapes, pairs, spans, uncalibrated(len(fields)), learnt, empty
-    )
-    outcomes, trials = _outcomes(state, fields, extents, targets, held)
-    masked, blank_trials = masked_outcomes(state, missing, held)
-    return replace(
-        state,
-        calibration=calibrate([*outcomes, *masked], len(fields)),
-        lead=leads([*trials, *blank_trials], len(fields)),
-    )
+
+    def _judged(self, state: State, held: Mapping[int, TokenModel]) -> State:
+        """With confidences and leads, by what models answer that had not seen the documents."""
+        outcomes, trials = _outcomes(
+            state, self._lessons.fields, self._extents, self._targets, held
+        )
+        masked, blank_trials = masked_outcomes(state, self._blanks, held)
+        return replace(
+            state,
+            calibration=calibrate([*outcomes, *masked], self._fields),
+            lead=leads([*trials, *blank_trials], self._fields),
+        )
 
 
 def shapes_of(

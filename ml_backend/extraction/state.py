@@ -117,7 +117,9 @@ def from_plain(plain: dict[str, Any]) -> dict[str, Any]:
         learnt=tuple(stored["learnt"]),
         empty_boxes=stored["empty_boxes"],
         lead=tuple(
-            Lead(**lead) if lead else None for lead in stored.get("lead", ())
+            # Models of the first releases do not say how sure a silent label is.
+            Lead(**{"absent": 0.5, **lead}) if lead else None
+            for lead in stored.get("lead", ())
         ),  # older models have none
     )
     attributes["head_"], attributes["tail_"] = header["pages"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ml_backend.extraction.announced import Told, Trial, leads
+from ml_backend.extraction.announced import Lead, Told, Trial, leads
 from ml_backend.extraction.document import text_of, tokenise, tokens_in
 from ml_backend.extraction.estimator import FieldExtractor
 from ml_backend.extraction.fields import Document, FieldSpec, FieldType, Label, Labels
@@ -25,7 +26,7 @@ def trials(*cases: tuple[bool, Told, Told], times: int = 1) -> list[Trial]:
 def test_a_label_that_finds_more_leads():
     lead = leads(trials((True, RIGHT, RIGHT), times=9) + trials((True, RIGHT, WRONG)), 1)[0]
     assert lead is not None
-    assert lead.confidence == pytest.approx(10.5 / 11)
+    assert lead.confidence == pytest.approx(11 / 12)
     assert not lead.alone
 
 
@@ -38,6 +39,7 @@ def test_a_label_that_keeps_silent_where_nothing_is_leads_alone():
     lead = leads(found, 1)[0]
     assert lead is not None
     assert lead.alone
+    assert lead.absent == pytest.approx(4 / 5)
 
 
 def test_a_label_that_is_seldom_printed_leads_where_it_is():
@@ -104,6 +106,27 @@ def test_a_model_from_before_labels_could_lead_is_still_read():
     del header["state"]["lead"]
     plain["header"] = json.dumps(header)
     assert from_plain(plain)["state_"].lead == ()
+
+
+def test_without_its_label_a_field_is_absent_as_surely_as_held_out_documents_say():
+    taught = [note(n, due=n % 2 == 0) for n in range(16)]
+    extractor = FieldExtractor(DUE).fit([d for d, _ in taught], [truth for _, truth in taught])
+    lead = Lead(confidence=0.9, absent=0.7, fills=True, alone=True)
+    extractor.state_ = replace(extractor.state_, lead=(lead, None))
+    (found,) = extractor.predict([note(100, due=False)[0]])
+    assert found.absent["due_date"] == 0.7
+    (kept,) = extractor.predict([note(102, due=True)[0]])
+    assert [v.confidence for v in kept.values if v.field == "due_date"] == [0.9]
+
+
+def test_a_lead_from_before_silence_was_counted_is_still_read():
+    taught = [note(n, due=n % 2 == 0) for n in range(6)]
+    extractor = FieldExtractor(DUE).fit([d for d, _ in taught], [truth for _, truth in taught])
+    plain = to_plain(extractor)
+    header = json.loads(plain["header"])
+    header["state"]["lead"] = [{"confidence": 0.9, "fills": True, "alone": False}, None]
+    plain["header"] = json.dumps(header)
+    assert from_plain(plain)["state_"].lead == (Lead(0.9, 0.5, True, False), None)
 
 
 def tokens_said(words, box, text: str) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from db import browse
 from fieldloop.commands._asking import print_json, services_for
+from fieldloop.commands._tables import show as show_table
 from fieldloop.labelled_files import WordFiles, load_model, needs_ink, read_rows
 from ml_backend.documents_api import asking
 from ml_backend.extraction.evaluation import Evaluation
@@ -71,7 +71,7 @@ def _show(found: Evaluation) -> None:
             f"{score.f1:.1%}",
             invented,
         )
-    Console().print(table)
+    show_table(table)
     click.echo(f"{found.documents} documents, calibration error {found.ece:.3f}")
     if found.rows_total:
         click.echo(f"{found.rows_right} of {found.rows_total} table rows whole")
@@ -95,7 +95,7 @@ def _live(project: str | None, as_json: bool) -> None:
         interval = "" if low is None or high is None else f"{low:.1%} - {high:.1%}"
         cells = [_share(figures, key) for key in ("precision", "recall", "f1")]
         table.add_row(name, str(f1.get("support", "")), *cells, interval)
-    Console().print(table)
+    show_table(table)
     measured = "never measured" if live["f1"] is None else f"F1 {live['f1']:.1%} over all fields"
     click.echo(f"{live['model_version']} is live: {measured}.")
 

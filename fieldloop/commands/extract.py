@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from fieldloop.commands._tables import show as show_table
 from fieldloop.labelled_files import WordFiles, load_model, needs_ink, schema_specs
 from ml_backend.extraction.estimator import FieldExtractor
 from ml_backend.extraction.fields import Extraction
@@ -89,4 +89,4 @@ def _show(path: Path, answer: Extraction) -> None:
         )
     for name, chance in sorted(answer.absent.items()):
         table.add_row(name, "", "not found", f"{chance:.0%}", "")
-    Console(soft_wrap=True).print(table)
+    show_table(table)

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from db.projects import FieldRow, by_title, schema_of
 from fieldloop.commands._asking import print_json, services_for
+from fieldloop.commands._tables import show as show_table
 from ml_backend.documents_api import asking
 from ml_backend.schema import load
 
@@ -95,4 +95,4 @@ def _print(rows: Sequence[FieldRow]) -> None:
         table.add_row(
             row.name, row.type, row.label_en, row.label_pt, row.format or "", ", ".join(marks)
         )
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+    show_table(table)

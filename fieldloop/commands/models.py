@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from db import browse
 from fieldloop.commands._asking import login, print_json, services_for
+from fieldloop.commands._tables import show as show_table
 from ml_backend.documents_api import asking, doing
 from ml_backend.documents_api.doing import model_of
 
@@ -59,7 +59,7 @@ def list_models(project: str | None = None, as_json: bool = False) -> None:
             {True: "passed", False: "kept back", None: ""}[row["gate_passed"]],
             f"{row['created_at']:%Y-%m-%d %H:%M}",
         )
-    _console().print(table)
+    show_table(table)
 
 
 @models.command("show")
@@ -77,17 +77,16 @@ def show(name: str, project: str | None, as_json: bool) -> None:
     if as_json:
         print_json({**row, "fields": fields, "moves": moves, "libraries": model.libraries})
         return
-    console = _console()
-    console.print(f"{name}{', live' if row['is_live'] else ''}: {row['kind'].replace('_', ' ')}")
-    console.print(f"F1 {_figure(row['f1'])} {_interval(row['f1_low'], row['f1_high'])}".rstrip())
+    click.echo(f"{name}{', live' if row['is_live'] else ''}: {row['kind'].replace('_', ' ')}")
+    click.echo(f"F1 {_figure(row['f1'])} {_interval(row['f1_low'], row['f1_high'])}".rstrip())
     if row["gate_reason"]:
-        console.print(f"Gate: {row['gate_reason']}")
+        click.echo(f"Gate: {row['gate_reason']}")
     for move in moves:
-        console.print(
+        click.echo(
             f"Live from {move['recorded_at']:%Y-%m-%d %H:%M} by {move['recorded_by']}: {move['notes']}"
         )
     if fields:
-        console.print(_fields_table(fields))
+        show_table(_fields_table(fields))
 
 
 @models.command("promote")
@@ -144,10 +143,6 @@ def _fields_table(fields: Mapping[str, Mapping[str, Any]]) -> Table:
             _text(f1.get("support")),
         )
     return table
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, soft_wrap=True)
 
 
 def _figure(value: float | None) -> str:

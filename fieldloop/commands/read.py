@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from db.config import Settings
 from db.words import PageWords, WordSource
@@ -60,14 +61,16 @@ def read(files: tuple[Path, ...], as_json: bool, languages: str, images: Path | 
 
 def _read(path: Path, languages: str, limits: Limits, images: Path | None) -> ReadResult:
     console = Console(stderr=True)
-    with console.status(f"{path.name}: opening") as status:
+    name = escape(path.name)
+    with console.status(f"{name}: opening") as status:
 
         def on_page(page: PageRead) -> None:
-            status.update(f"{path.name}: page {page.words.number + 1}")
+            status.update(f"{name}: page {page.words.number + 1}")
             if images is not None:
                 ending = page.image.media_type.removeprefix("image/")
-                name = f"{path.stem}-{page.image.page + 1:04}.{ending}"
-                (images / name).write_bytes(page.image.data)
+                (images / f"{path.stem}-{page.image.page + 1:04}.{ending}").write_bytes(
+                    page.image.data
+                )
 
         return read_file(
             path,

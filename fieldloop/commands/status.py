@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from db.config import Settings
@@ -53,7 +54,7 @@ def _text(value: object) -> str:
 def _show(found: Status, folder: StateFolder) -> None:
     console = Console(highlight=False)
     if found.code is Code.NOT_RUNNING:
-        console.print(f"Nothing runs on {folder.path}; start with `fieldloop up`.")
+        console.print(f"Nothing runs on {escape(str(folder.path))}; start with `fieldloop up`.")
     if found.parts:
         console.print(_parts_table(found))
         console.print(
@@ -61,9 +62,9 @@ def _show(found: Status, folder: StateFolder) -> None:
         )
     if found.record is not None:
         for name, value in _record_lines(found.record, found).items():
-            console.print(f"  {name:<15}{value}", soft_wrap=True)
+            console.print(f"  {name:<15}{escape(value)}", soft_wrap=True)
     for problem in found.problems:
-        console.print(f"[red]✗[/red] {problem}", soft_wrap=True)
+        console.print(f"[red]✗[/red] {escape(problem)}", soft_wrap=True)
     if found.code is Code.WELL:
         console.print("\n[green]✓[/green] All is well.")
 

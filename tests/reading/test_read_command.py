@@ -73,3 +73,11 @@ def test_limits_come_from_settings(files, monkeypatch):
     assert json.loads(result.stdout)["error"]["code"] == "too_large"
     monkeypatch.setenv("FIELDLOOP_MAX_FILE_MB", "many")
     assert "FIELDLOOP_MAX_FILE_MB: must be a number" in run(files[0]).output
+
+
+def test_a_name_that_looks_like_markup_is_a_name(files, tmp_path):
+    odd = tmp_path / "draft [red].pdf"
+    odd.write_bytes((tmp_path / "good.pdf").read_bytes())
+    result = run(str(odd))
+    assert result.exit_code == 0
+    assert str(odd) in result.stdout

@@ -54,8 +54,14 @@ class Language:
         text = f"{value:,.{digits}f}"
         return text.translate(str.maketrans(",.", ".,")) if self.code == "pt-BR" else text
 
-    def percent(self, value: float | None, digits: int = 0) -> str:
-        return "–" if value is None else f"{self.number(100 * value, digits)}%"
+    def percent(self, value: float | None) -> str:
+        """Whole percents; but less than all is never 100%, and more than nothing never 0%."""
+        if value is None:
+            return "–"
+        percents = 100 * value
+        if 0 < value < 1 and round(percents) in (0, 100):
+            return f"{self.number(min(max(percents, 0.1), 99.9), 1)}%"
+        return f"{self.number(percents)}%"
 
     def size(self, size: int) -> str:
         """A number of bytes for people."""

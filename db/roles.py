@@ -23,6 +23,8 @@ _LOCK_KEY = 0x72656164
 # values gains nothing from the rest, and a view that breaks on one forbidden column surprises. Secrets are
 # taken out of payloads before they are stored.
 _GRANTS = (
+    # The local stack lets nobody connect whom it does not know; elsewhere everybody may already.
+    "GRANT CONNECT ON DATABASE {database} TO {role}",
     "GRANT USAGE ON SCHEMA public TO {role}",
     "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
     "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {role}",
@@ -70,5 +72,6 @@ def _ensure(connection: psycopg.Connection[tuple[object, ...]], password: str | 
         connection.execute(
             sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password))
         )
+    database = sql.Identifier(connection.info.dbname)
     for grant in _GRANTS:
-        connection.execute(sql.SQL(grant).format(role=role))
+        connection.execute(sql.SQL(grant).format(role=role, database=database))

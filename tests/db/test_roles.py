@@ -45,6 +45,17 @@ def test_logs_in_with_a_password(committed_database):
         assert connection.execute("SELECT count(*) FROM review_progress").fetchone() == (0,)
 
 
+def test_logs_in_where_the_database_is_closed_to_others(committed_database):
+    """As the local stack makes it."""
+    with psycopg.connect(committed_database.url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f'REVOKE CONNECT, TEMPORARY ON DATABASE "{name}" FROM PUBLIC')
+    ensure_reader(committed_database.url, "a-password")
+    url = make_url(committed_database.url).set(username=READER, password="a-password")
+    with psycopg.connect(libpq_conninfo(url.render_as_string(hide_password=False))) as connection:
+        assert connection.execute("SELECT count(*) FROM review_progress").fetchone() == (0,)
+
+
 def test_a_user_who_may_not_create_roles_gets_a_sentence(committed_database, caplog):
     user = f"plain_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(committed_database.url, autocommit=True) as connection:

@@ -1,6 +1,6 @@
 """How right a model is, document by document, on documents it did not learn from. Pure.
 
-Counts only, never values: what is kept of an evaluation survives the erasure of a document's contents.
+Counts and confidences, never values: what is kept of an evaluation survives the erasure of a document's contents.
 """
 
 from __future__ import annotations
@@ -35,18 +35,20 @@ class Example:
 
 @dataclass(frozen=True)
 class Marks:
-    """One document's counts per field, and of each answered value its confidence and whether it is right."""
+    """One document's counts per field, and of each answered value its field, confidence and whether it is right."""
 
     scores: Mapping[str, Score]
-    confidences: tuple[float, ...] = ()
-    rights: tuple[bool, ...] = ()
+    answers: tuple[tuple[str, float, bool], ...] = ()
 
     def total(self) -> Score:
         return sum(self.scores.values(), Score())
 
     def only(self, fields: Collection[str]) -> Marks:
-        """The counts of these fields alone."""
-        return Marks({name: score for name, score in self.scores.items() if name in fields})
+        """What is said of these fields alone."""
+        return Marks(
+            {name: score for name, score in self.scores.items() if name in fields},
+            tuple(answer for answer in self.answers if answer[0] in fields),
+        )
 
 
 def folds_of(examples: Sequence[Example], *, slow: bool = False) -> list[list[int]]:
@@ -71,13 +73,9 @@ def mark(example: Example, extraction: Extraction, specs: Sequence[FieldSpec]) -
     best: dict[str, list[float]] = {}
     for value in sorted(extraction.values, key=lambda v: -v.confidence):
         best.setdefault(value.field, []).append(value.confidence)
-    confidences: list[float] = []
-    rights: list[bool] = []
-    for _, field, right in evaluation.outcomes:
-        confidences.append(best[field].pop(0))
-        rights.append(right)
+    answers = [(f, round(best[f].pop(0), 4), right) for _, f, right in evaluation.outcomes]
     used = {name: score for name, score in evaluation.fields.items() if score != Score()}
-    return Marks(used, tuple(confidences), tuple(rights))
+    return Marks(used, tuple(answers))
 
 
 def figures(marks: Sequence[Marks], specs: Sequence[FieldSpec]) -> list[Figure]:
@@ -112,9 +110,9 @@ def figures(marks: Sequence[Marks], specs: Sequence[FieldSpec]) -> list[Figure]:
                     *_wilson(invented, absences),
                 )
             )
-    confidences = [c for one in marks for c in one.confidences]
-    rights = [r for one in marks for r in one.rights]
-    if confidences:
+    answers = [answer for one in marks for answer in one.answers]
+    if answers:
+        _, confidences, rights = zip(*answers, strict=True)
         error = expected_calibration_error(confidences, rights)
         found.append(Figure(None, "calibration_error", float(error), len(rights)))
     found.append(Figure(None, "documents", float(len(marks)), len(marks)))
@@ -122,21 +120,28 @@ def figures(marks: Sequence[Marks], specs: Sequence[FieldSpec]) -> list[Figure]:
 
 
 def to_plain(marks: Mapping[str, Marks]) -> dict[str, Any]:
-    """JSON values of the counts; ``from_plain`` reads them back."""
+    """JSON values; ``from_plain`` reads them back."""
     return {
         key: {
-            name: [s.support, s.tp, s.fp, s.fn, s.invented, s.absences]
-            for name, s in one.scores.items()
+            "fields": {
+                name: [s.support, s.tp, s.fp, s.fn, s.invented, s.absences]
+                for name, s in one.scores.items()
+            },
+            "answers": [list(answer) for answer in one.answers],
         }
         for key, one in marks.items()
     }
 
 
 def from_plain(plain: Mapping[str, Any]) -> dict[str, Marks]:
-    return {
-        key: Marks({name: Score(*counts) for name, counts in fields.items()})
-        for key, fields in plain.items()
-    }
+    """Marks of the first releases are the counts alone."""
+    found = {}
+    for key, own in plain.items():
+        whole = isinstance(own.get("fields"), Mapping)
+        counts = own["fields"] if whole else own
+        answers = tuple((f, c, r) for f, c, r in own["answers"]) if whole else ()
+        found[key] = Marks({name: Score(*figures) for name, figures in counts.items()}, answers)
+    return found
 
 
 def _counts(marks: Sequence[Marks], name: str | None) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from ml_backend.extraction.evaluation import Score
@@ -117,10 +120,20 @@ def test_few_documents_are_held_out_one_by_one_and_many_by_their_fold():
     assert all(len(fold) < 30 for fold in same)
 
 
-def test_counts_are_kept_as_plain_json_and_read_back():
-    marks = documents(2, a=True, b=False)
-    assert from_plain(to_plain(marks)) == marks
-    assert marks["d0/1"].only({"a"}) == right(a=True)
+def test_marks_are_kept_as_plain_json_and_read_back():
+    marks = {
+        key: replace(own, answers=(("a", 0.9, True), ("b", 0.4, False)))
+        for key, own in documents(2, a=True, b=False).items()
+    }
+    kept = from_plain(json.loads(json.dumps(to_plain(marks))))
+    assert kept == marks
+    assert kept["d0/1"].only({"a"}) == replace(right(a=True), answers=(("a", 0.9, True),))
+    error = [f.value for f in figures(list(kept.values()), ()) if f.name == "calibration_error"]
+    assert error == [pytest.approx(0.25)]  # 0.9 said of what is always right, 0.4 of what never is
+
+
+def test_marks_of_the_first_releases_are_read():
+    assert from_plain({"d0/1": {"a": [1, 1, 0, 0, 0, 0]}}) == {"d0/1": right(a=True)}
 
 
 def test_figures_per_field_and_over_all_with_their_intervals():

@@ -106,7 +106,7 @@ class Familiarity:
 def familiarity(tokens: Tokens, own: Print, reference: Reference, skip: int | None) -> Familiarity:
     """`skip` is the document's own place in the reference, so that it does not vouch for itself."""
     n = len(tokens)
-    if not reference.size or n == 0:
+    if not len(reference.words) or n == 0:
         nothing = np.zeros(n)
         return Familiarity(nothing, nothing, np.zeros(n, dtype=bool), 0)
     alike = similarities(own, reference)

@@ -177,6 +177,20 @@ def test_odd_documents_can_be_learnt_from():
     assert share_right(extractor) >= 0.95
 
 
+@pytest.mark.parametrize("pool", [0, 3])
+def test_documents_without_a_word_of_letters_can_be_learnt_from(pool):
+    def numbers(seed: int) -> Document:
+        return Document(f"n{seed}", (page(placed(f"{seed}7 {seed}13.50 {seed}99", 50, 50)),))
+
+    seen = numbers(1)
+    box = tuple(float(x) for x in seen.pages[0].boxes[1])
+    labels = [Labels((Label("amount", 0, box, "113.50"),))]
+    extractor = FieldExtractor(FIELDS, self_train=True)
+    extractor.fit([seen], labels, pool=[numbers(k) for k in range(2, 2 + pool)])
+    (found,) = extractor.predict([seen])
+    assert {v.field: v.text for v in found.values}["amount"] == "113.50"
+
+
 def test_ten_thousand_words_on_a_page(extractor):
     words = [
         (

@@ -238,35 +238,32 @@ def all_concept_phrases() -> frozenset[Phrase]:
 
 
 class PhraseBook:
-    """Phrases to look for, as a tree of their tokens, with what helps to pass over most of a page quickly."""
+    """Phrases to look for, as a tree of their tokens."""
 
     def __init__(self, known: Iterable[Phrase]) -> None:
-        self._root = _Branch()
+        self.root = _Branch()
         for entry in known:
-            branch = self._root
+            branch = self.root
             for token in entry:
                 branch = branch.next.setdefault(token, _Branch())
             branch.ends = entry
         self._opening: dict[str, bool] = {}
 
-    def longest_at(self, tokens: Sequence[str], at: int) -> Phrase | None:
-        """The longest phrase that stands at `tokens[at]`."""
-        branch = self._root.next.get(tokens[at])
-        found: Phrase | None = None
-        while branch is not None:
-            found = branch.ends or found
-            at += 1
-            branch = branch.next.get(tokens[at]) if at < len(tokens) else None
-        return found
-
-    def opens(self, text: str) -> bool:
-        """Whether a phrase may begin within this printed word."""
-        known = self._opening.get(text)
-        if known is None:
+    def opened_by(self, texts: Sequence[str]) -> list[int]:
+        """Which of the printed words a phrase may begin in; of most of a page it is remembered that none does."""
+        opening = list(map(self._opening.get, texts))
+        if None in opening:
             if len(self._opening) > _MOST_REMEMBERED:
                 self._opening.clear()
-            known = self._opening[text] = any(t in self._root.next for t in tokens_of(text))
-        return known
+            opening = [
+                self._opens(text) if o is None else o
+                for o, text in zip(opening, texts, strict=True)
+            ]
+        return [i for i, opens in enumerate(opening) if opens]
+
+    def _opens(self, text: str) -> bool:
+        opens = self._opening[text] = any(t in self.root.next for t in tokens_of(text))
+        return opens
 
 
 @dataclass(slots=True)
@@ -282,49 +279,81 @@ def find_phrases(
 ) -> list[Occurrence]:
     """Where the `known` phrases stand: longest first, never overlapping, never across a wide gap."""
     book = known if isinstance(known, PhraseBook) else PhraseBook(known)
+    opened = book.opened_by(page.texts)
+    place = np.empty(len(layout.order), dtype=np.intp)
+    place[layout.order] = np.arange(len(layout.order))
+    reading = _Reading(page.texts, layout.order.tolist(), layout.segment[layout.order].tolist())
     found: list[Occurrence] = []
-    for run in _runs_opened_by(page.texts, layout, book):
-        found.extend(_in_segment(page.texts, run, book))
+    free = (0, 0)  # the first place and token that no phrase covers yet
+    for at in np.sort(place[opened]).tolist():
+        token = free[1] if at == free[0] else 0
+        while at >= free[0] and token < len(reading.tokens(at)):
+            match = reading.longest(book.root, at, token)
+            if match is None:
+                token += 1
+                continue
+            found += reading.occurrence(match)
+            free = (match.places[-1], match.end)
+            token = match.end
+            if free[0] > at:
+                break
     return found
 
 
-def _runs_opened_by(texts: Sequence[str], layout: Layout, book: PhraseBook) -> list[list[int]]:
-    """The segments that hold a word a known phrase begins with; most of a page holds none."""
-    opens = [i for i, text in enumerate(texts) if book.opens(text)]
-    wanted = np.unique(layout.segment[opens])
-    own = layout.segment[layout.order]
-    starts = np.searchsorted(own, wanted).tolist()
-    ends = np.searchsorted(own, wanted, side="right").tolist()
-    order = layout.order.tolist()
-    return [order[a:b] for a, b in zip(starts, ends, strict=True)]
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """`places` of the words that hold its tokens; `end` is one past its last token, in the last of them."""
+
+    phrase: Phrase
+    places: tuple[int, ...]
+    end: int
 
 
-def _in_segment(texts: Sequence[str], segment: list[int], book: PhraseBook) -> list[Occurrence]:
-    tokens: list[str] = []
-    place: list[int] = []  # of each token's word within the segment
-    for k, word in enumerate(segment):
-        own = _telling_tokens(texts[word])
-        tokens += own
-        place += [k] * len(own)
-    found: list[Occurrence] = []
-    at = 0
-    while at < len(tokens):
-        phrase = book.longest_at(tokens, at)
-        if phrase is None:
-            at += 1
-            continue
-        end = at + len(phrase)
-        last_place = place[end - 1]
-        last = texts[segment[last_place]]
-        leftover = end < len(tokens) and place[end] == last_place
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A page's words by their place in reading order: `order` gives the word, `segment` its run."""
+
+    texts: Sequence[str]
+    order: list[int]
+    segment: list[int]
+
+    def tokens(self, place: int) -> Phrase:
+        return _telling_tokens(self.texts[self.order[place]])
+
+    def longest(self, root: _Branch, place: int, token: int) -> _Match | None:
+        """The longest phrase that begins with that token of the word at `place`."""
+        run, found = self.segment[place], None
+        tokens, places = self.tokens(place), [place]
+        branch = root.next.get(tokens[token])
+        while branch is not None:
+            token += 1
+            if branch.ends is not None:
+                found = _Match(branch.ends, tuple(places), token)
+            if not branch.next:
+                break
+            while token >= len(tokens):
+                place += 1
+                if place >= len(self.order) or self.segment[place] != run:
+                    return found
+                tokens, token = self.tokens(place), 0
+            if place != places[-1]:
+                places.append(place)
+            branch = branch.next.get(tokens[token])
+        return found
+
+    def occurrence(self, match: _Match) -> list[Occurrence]:
+        """The match as announcement; none where its last word goes on with something that is no value."""
+        at = match.places[-1]
+        last = self.texts[self.order[at]]
+        leftover = match.end < len(self.tokens(at))
         head, colon, tail = last.partition(":")
         rest = tail.strip() if leftover and colon and tokens_of(head) else ""
-        if not leftover or rest:
-            # A colon also at the end of a row of dots that leads to the value.
-            following = texts[segment[last_place + 1]] if last_place + 1 < len(segment) else ""
-            followed = following.lstrip("._…·-").startswith(":")
-            words = tuple(segment[k] for k in dict.fromkeys(place[at:end]))
-            has_colon = last.rstrip().endswith(":") or bool(rest) or followed
-            found.append(Occurrence(phrase, words, has_colon, rest))
-        at = end
-    return found
+        if leftover and not rest:
+            return []
+        # A colon also at the end of a row of dots that leads to the value.
+        after = at + 1 < len(self.order) and self.segment[at + 1] == self.segment[at]
+        following = self.texts[self.order[at + 1]] if after else ""
+        followed = following.lstrip("._…·-").startswith(":")
+        words = tuple(self.order[place] for place in match.places)
+        has_colon = last.rstrip().endswith(":") or bool(rest) or followed
+        return [Occurrence(match.phrase, words, has_colon, rest)]

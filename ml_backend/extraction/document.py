@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ml_backend.extraction.fields import Box, Document, PageLike
 from ml_backend.extraction.geometry import lay_out
-from ml_backend.extraction.lexicon import MONTHS, SHARED, Kind, parse_date, pieces, squeeze
+from ml_backend.extraction.lexicon import MONTHS, SHARED, Ending, Kind, parse_date, pieces, squeeze
 
 SEGMENT_GAP = 0.75
 """Widest blank inside a segment, in ems."""
@@ -66,8 +66,14 @@ class Tokens:
     @property
     def colon(self) -> NDArray[np.bool_]:
         """Which end with one."""
-        colon: NDArray[np.bool_] = self.traits[2] == 1
+        colon: NDArray[np.bool_] = self.traits[2] == Ending.COLON
         return colon
+
+    @property
+    def open_end(self) -> NDArray[np.bool_]:
+        """Which end with a comma, a dash or the like."""
+        open_: NDArray[np.bool_] = self.traits[2] == Ending.OPEN
+        return open_
 
     @property
     def signs(self) -> Ints:

@@ -24,6 +24,14 @@ LONGEST_WORD = 64
 """Characters of a word the features look at; a longer one is kept whole in values."""
 
 
+class Ending(IntEnum):
+    """The mark a word ends with, where that tells how the line goes on."""
+
+    PLAIN = 0
+    COLON = 1
+    OPEN = 2  # a comma, a dash or the like
+
+
 class Kind(IntEnum):
     PUNCTUATION = 0
     LOWER = 1
@@ -236,7 +244,7 @@ _FIRST_ROOM = 1_000
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What can be said of n words. `hashes` (5, n): normal form, shape, beginning, ending, letters and digits alone;
-    `traits` (4, n): kind, length, whether it ends with a colon, letters + 2 × digits; `values` (n, 3): amount, day
+    `traits` (4, n): kind, length, `Ending`, letters + 2 × digits; `values` (n, 3): amount, day
     read month first, day read day first, NaN for none."""
 
     hashes: NDArray[np.uint64]
@@ -316,7 +324,7 @@ def _looks_at(texts: Sequence[str]) -> Looks:
         for text, norm in zip(seen, norms, strict=True)
     ]
     traits = [
-        (int(kind), min(len(whole), 15), text.endswith(":"), _letters(text) + 2 * _digits(text))
+        (int(kind), min(len(whole), 15), _ending(whole, text), _letters(text) + 2 * _digits(text))
         for whole, text, kind in zip(texts, seen, kinds, strict=True)
     ]
     values = [
@@ -331,6 +339,12 @@ def _looks_at(texts: Sequence[str]) -> Looks:
         np.asarray(traits, dtype=np.int64).reshape(-1, 4).T.copy(),
         np.asarray(values, dtype=np.float64).reshape(-1, 3),
     )
+
+
+def _ending(whole: str, seen: str) -> int:
+    if seen.endswith(":"):
+        return Ending.COLON
+    return Ending.OPEN if whole[-1:] in ",-–/&" else Ending.PLAIN
 
 
 def _letters(text: str) -> bool:

@@ -177,6 +177,7 @@ _SPELLED = {
     ("d", "m", "y"), ("d", "m", "d"), ("m", "d", "y"), ("d", "de", "m", "de", "y"), ("y", "m", "d"),
     ("d", "m", "de", "y"),
 }  # fmt: skip
+_LONGEST_DAY = 5
 
 
 _Number = tuple[float, bool, bool, bool]
@@ -229,12 +230,16 @@ def _dates(
             taken = at
         if taken == at or look.part not in {"d", "m", "y"}:
             continue
-        for length in (5, 4, 3):
+        # Every part of a spelled-out day is one, so they stand one after the other.
+        parts = [look.part]
+        while len(parts) < _LONGEST_DAY and at + len(parts) in looks:
+            following = looks[at + len(parts)]
+            if not following.part or line[at + len(parts)] != line[at]:
+                break
+            parts.append(following.part)
+        for length in range(len(parts), 2, -1):
             last = at + length - 1
-            if last >= len(texts) or line[last] != line[at]:
-                continue
-            parts = tuple(looks[i].part if i in looks else "" for i in range(at, last + 1))
-            if parts not in _SPELLED:
+            if tuple(parts[:length]) not in _SPELLED:
                 continue
             joined = " ".join(texts[at : last + 1]).rstrip(".,;:")
             if normalize(joined, _DATE_SPEC).value:

@@ -126,7 +126,6 @@ def marks_of(encoded: Encoded) -> Marks:
     before = np.concatenate(([False], template[:-1])) & ~line_opens
     after = np.concatenate((template[1:], [False])) & ~line_closes
     after_colon = np.concatenate(([False], colon[:-1])) & ~line_opens
-    open_end = np.fromiter((text[-1:] in ",-–/&" for text in tokens.texts), bool, n)
     runs = _runs(tokens, opens)
     column = _opens_column(tokens, runs, opens)
     before_column = np.concatenate((column[1:], [False]))
@@ -135,7 +134,7 @@ def marks_of(encoded: Encoded) -> Marks:
     value = np.isin(tokens.kind, (Kind.DATE, Kind.MONEY))
     inside = (np.ones(n), template, opens, nothing, nothing, told, column, value, colon)
     first = (opens, before, after_colon, lower, blank)
-    last = (closes, after, before_column, lower, blank, open_end, colon)
+    last = (closes, after, before_column, lower, blank, tokens.open_end, colon)
     squeezed = tokens.squeezed
     by_word = np.argsort(squeezed, kind="stable")
     return Marks(

@@ -71,9 +71,12 @@ def quarter_turns(page: PageLike) -> int:
     if len(page.texts) < FEWEST_WORDS:
         return 0
     boxes = np.asarray(page.boxes, dtype=np.float64).reshape(-1, 4)
-    long = np.fromiter((len(text) >= LONG_WORD for text in page.texts), bool, len(page.texts))
     wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    on_side = long & (high > TALL * wide)
+    tall = high > TALL * wide
+    if np.count_nonzero(tall) < FEWEST_WORDS:  # nearly every page
+        return 0
+    long = np.fromiter((len(text) >= LONG_WORD for text in page.texts), bool, len(page.texts))
+    on_side = long & tall
     if on_side.sum() < max(FEWEST_WORDS, MOSTLY * long.sum()):
         return 0
     # Words are stored in reading order: whether the next of the same line stands higher up.

@@ -453,15 +453,14 @@ def _fit(shaped: Shaped, target: Target, largest: float | None) -> float:
             fit += 0.25 if abs(shaped.amount - largest) < 0.005 else -0.1
         return fit
     if kind is FieldType.TEXT:
-        letters = sum(c.isalpha() for c in text)
-        fit = 0.0 if letters else -0.3
+        fit = 0.0 if any(map(str.isalpha, text)) else -0.3
         fit -= 0.5 if text.endswith(":") or not text else 0.0
         if len(text) > 80 and concept not in _BLOCKS:
             fit -= 0.2
-        if concept in _PARTIES and any(c.isdigit() for c in text[:3]):
+        if concept in _PARTIES and any(map(str.isdigit, text[:3])):
             fit -= 0.25
         return fit
     if kind is FieldType.IDENTIFIER:
-        digits = sum(c.isdigit() for c in text)
+        digits = sum(map(str.isdigit, text))
         return 0.05 if digits >= 3 else -0.05
     return 0.0

@@ -3,69 +3,22 @@
 Label Studio's SDK makes what is made once, when a project is set up (:meth:`LabelStudio.create`). The mirror and
 the pipeline talk plain HTTP: importing the SDK costs seconds and over 100 MB in every process, and it offers
 neither the incremental query nor bounded bodies.
-
-A token is either a legacy one (``Authorization: Token``) or a personal access token, a JWT that is exchanged
-for an access token of five minutes.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import requests
+from db.label_studio_errors import BadAnswer, LabelStudioError, NotFound, refused, said
+from db.label_studio_http import Connection
 
-from db.errors import RecordError
-from db.json_values import read_answer
-
-CONNECT_SECONDS = 3.0
 READ_SECONDS = 60.0
 ATTEMPTS = 4
-FIRST_PAUSE = 0.5
 PAGE_SIZE = 500
 IDS_PAGE_SIZE = 5000
-_ACCESS_MARGIN = 60.0
-_RETRIED = {429, 500, 502, 503, 504}
-_PASSING = {429, 502, 503, 504}
-
-
-class LabelStudioError(RecordError):
-    """Label Studio could not be asked, or refused. ``status`` is the HTTP status, None where there was no answer."""
-
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-    @property
-    def passing(self) -> bool:
-        """Whether the same request may succeed later, once Label Studio is back or a setting is mended."""
-        return isinstance(self, Unreachable | Unauthorized) or self.status in _PASSING
-
-
-class Unreachable(LabelStudioError):
-    """Nothing answers at LABEL_STUDIO_URL, or not in time."""
-
-
-class Unauthorized(LabelStudioError):
-    """The token is wrong, expired, or of a kind the organization has switched off."""
-
-
-class Forbidden(LabelStudioError):
-    """The token is right, but Label Studio does not allow this; also addresses its SSRF guard refuses."""
-
-
-class NotFound(LabelStudioError):
-    """No such project, task or annotation."""
-
-
-class BadAnswer(LabelStudioError):
-    """An answer that is not what the API promises: no JSON, cut short, keys missing."""
 
 
 class LabelStudio:
@@ -81,11 +34,10 @@ class LabelStudio:
     ) -> None:
         self.url = url.rstrip("/")
         self._api_key = api_key
-        self._attempts = attempts
         self._read_seconds = read_seconds
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._access: tuple[str, float] | None = None
+        self._connection = Connection(
+            self.url, api_key, attempts=attempts, read_seconds=read_seconds
+        )
 
     def __repr__(self) -> str:
         return f"LabelStudio({self.url!r})"
@@ -105,9 +57,9 @@ class LabelStudio:
                 return int(what(sdk).id)
         except ApiError as error:
             body = error.body if isinstance(error.body, dict) else {}
-            raise _refused(int(error.status_code or 500), _said(body), "its SDK") from error
+            raise refused(int(error.status_code or 500), said(body), "its SDK") from error
         except httpx.HTTPError as error:
-            raise self._unreachable(None) from error
+            raise self._connection.unreachable(None) from error
 
     # People and versions
 
@@ -121,7 +73,7 @@ class LabelStudio:
 
     def users(self) -> dict[int, str]:
         """User id → e-mail, of everybody in the organization."""
-        answer = self._json("GET", "/api/users/")
+        answer = self._connection.ask("GET", "/api/users/")
         rows = answer.get("results", []) if isinstance(answer, dict) else answer
         return {int(row["id"]): str(row.get("email") or "") for row in rows if "id" in row}
 
@@ -296,7 +248,7 @@ class LabelStudio:
 
     def export(self, project: int) -> list[dict[str, Any]]:
         """Every task with its annotations, as Label Studio exports them; predictions are ids only."""
-        answer = self._json(
+        answer = self._connection.ask(
             "GET",
             f"/api/projects/{project}/export",
             params={"exportType": "JSON", "download_all_tasks": "true"},
@@ -325,14 +277,14 @@ class LabelStudio:
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """GET a path; its JSON. For the parts of the API that have no method of their own here."""
-        return self._json("GET", path, params=params)
+        return self._connection.ask("GET", path, params=params)
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
         """POST, PATCH, PUT or DELETE; the answer's JSON, None where it has no body."""
-        return self._json(method, path, body=body)
+        return self._connection.ask(method, path, body=body)
 
     def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        answer = self._json(method, path, **options)
+        answer = self._connection.ask(method, path, **options)
         if not isinstance(answer, dict):
             raise BadAnswer(f"Label Studio answered {path} with something else than an object.")
         return answer
@@ -343,182 +295,3 @@ class LabelStudio:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise BadAnswer(f"Label Studio's answer has no list {key!r}.")
         return rows
-
-    def _json(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        body: Any = None,
-        read_seconds: float | None = None,
-    ) -> Any:
-        """Ask, with patience: what changes nothing is asked again after a failure on the way, the rest only
-        where Label Studio cannot have seen it."""
-        pause = FIRST_PAUSE
-        for attempt in range(1, self._attempts + 1):
-            last = attempt == self._attempts
-            try:
-                answer = self._session().request(
-                    method,
-                    self.url + path,
-                    params=params,
-                    json=body,
-                    headers={"Authorization": self._authorization()},
-                    timeout=(CONNECT_SECONDS, read_seconds or self._read_seconds),
-                    allow_redirects=False,
-                )
-                if answer.status_code == 401 and self._is_personal:
-                    self._access = None
-                    if not last:
-                        continue
-            except requests.exceptions.ConnectTimeout as error:
-                failure: LabelStudioError = self._unreachable(error)
-                repeatable = True
-            except requests.exceptions.ConnectionError as error:
-                failure = self._unreachable(error)
-                repeatable = method == "GET" or _never_sent(error)
-            except requests.exceptions.RequestException as error:
-                failure = self._unreachable(error)
-                repeatable = method == "GET"
-            else:
-                if answer.status_code not in _RETRIED or (last or method != "GET"):
-                    return _read(answer, path)
-                failure = _refusal(answer, path)
-                repeatable = True
-                pause = max(pause, _retry_after(answer))
-            if last or not repeatable:
-                raise failure
-            time.sleep(pause)
-            pause *= 2
-        raise self._unreachable(None)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            # Proxies and .netrc of the machine are not meant for a service beside us.
-            session.trust_env = False
-            self._local.session = session
-        return session
-
-    @property
-    def _is_personal(self) -> bool:
-        return self._api_key.count(".") == 2
-
-    def _authorization(self) -> str:
-        if not self._is_personal:
-            return f"Token {self._api_key}"
-        with self._lock:
-            if self._access is None or self._access[1] < time.time():
-                self._access = self._exchange()
-            return f"Bearer {self._access[0]}"
-
-    def _exchange(self) -> tuple[str, float]:
-        """An access token for the personal access token, and when to get the next one."""
-        answer = self._session().post(
-            f"{self.url}/api/token/refresh/",
-            json={"refresh": self._api_key},
-            timeout=(CONNECT_SECONDS, self._read_seconds),
-            allow_redirects=False,
-        )
-        if answer.status_code in _RETRIED:
-            raise _refusal(answer, "/api/token/refresh/")
-        if answer.status_code != 200:
-            raise Unauthorized(
-                "LABEL_STUDIO_API_KEY: Label Studio refuses this personal access token; it was revoked or is "
-                "of another Label Studio. Make a new one under Account & Settings.",
-                status=answer.status_code,
-            )
-        access = str(_read(answer, "/api/token/refresh/").get("access", ""))
-        return access, _expiry(access) - _ACCESS_MARGIN
-
-    def _unreachable(self, error: Exception | None) -> Unreachable:
-        what = (
-            "does not answer in time"
-            if isinstance(error, requests.Timeout)
-            else "cannot be reached"
-        )
-        return Unreachable(
-            f"Label Studio {what} at {_without_user(self.url)}; is it running, and is LABEL_STUDIO_URL right?"
-        )
-
-
-def _never_sent(error: requests.exceptions.ConnectionError) -> bool:
-    """Whether the connection was refused before anything of the request went out."""
-    return "NewConnectionError" in repr(error) or "Connection refused" in repr(error)
-
-
-def _read(answer: requests.Response, path: str) -> Any:
-    if answer.status_code >= 300:
-        raise _refusal(answer, path)
-    if answer.status_code == 204 or not answer.content:
-        return None
-    try:
-        return read_answer(answer.content)
-    except ValueError as error:
-        raise BadAnswer(
-            f"Label Studio answered {path} with something else than JSON; is LABEL_STUDIO_URL right?",
-            status=answer.status_code,
-        ) from error
-
-
-def _refusal(answer: requests.Response, path: str) -> LabelStudioError:
-    return _refused(answer.status_code, _detail(answer), path)
-
-
-def _refused(status: int, detail: str, path: str) -> LabelStudioError:
-    if 300 <= status < 400:
-        return Unauthorized(
-            f"Label Studio sends {path} to a login page; LABEL_STUDIO_URL may lack a prefix or https.",
-            status=status,
-        )
-    if status == 401:
-        hint = (
-            "legacy tokens are switched off in this organization; use a personal access token"
-            if "legacy" in detail.lower()
-            else "it is wrong or expired; copy one from Account & Settings"
-        )
-        return Unauthorized(
-            f"LABEL_STUDIO_API_KEY: Label Studio refuses this token: {hint}.", status=status
-        )
-    kind = {403: Forbidden, 404: NotFound}.get(status, LabelStudioError)
-    return kind(f"Label Studio answered {path} with {status}: {detail}", status=status)
-
-
-def _detail(answer: requests.Response) -> str:
-    """What Label Studio says is wrong, in one line; never the request."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return answer.reason or "no reason given"
-    return _said(body if isinstance(body, dict) else {}) or answer.reason or "no reason given"
-
-
-def _said(body: Mapping[str, Any]) -> str:
-    for key in ("detail", "validation_errors", "non_field_errors"):
-        if body.get(key):
-            return str(body[key])[:300]
-    return ""
-
-
-def _retry_after(answer: requests.Response) -> float:
-    try:
-        return min(float(answer.headers.get("Retry-After", 0)), 30.0)
-    except ValueError:
-        return 0.0
-
-
-def _expiry(token: str) -> float:
-    """``exp`` of a JWT in seconds since the epoch; 5 minutes from now where it cannot be read."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return float(claims["exp"])
-    except (IndexError, KeyError, TypeError, ValueError):
-        return datetime.now(UTC).timestamp() + 300.0
-
-
-def _without_user(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

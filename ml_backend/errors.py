@@ -11,7 +11,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from db.errors import RecordError
-from db.label_studio import LabelStudioError
+from db.label_studio_errors import LabelStudioError
 from ml_backend.extraction.errors import ExtractionError
 
 _CAPITALS = re.compile(r"(?<!^)(?=[A-Z])")

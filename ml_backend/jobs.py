@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from db import jobs, registry
 from db.config import Settings
 from db.errors import RecordError
-from db.label_studio import LabelStudioError
+from db.label_studio_errors import LabelStudioError
 from db.models import Job, JobState, Project
 from db.nudges import nudge
 from ml_backend import pipeline, trainer

@@ -20,7 +20,7 @@ from db import documents as record
 from db import extractions, jobs
 from db.extractions import READABLE
 from db.json_values import digest, storable
-from db.label_studio import LabelStudioError, NotFound
+from db.label_studio_errors import LabelStudioError, NotFound
 from db.models import (
     Document,
     DocumentVersion,

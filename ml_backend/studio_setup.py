@@ -9,7 +9,8 @@ from typing import Any
 import requests
 
 from db.errors import RecordError
-from db.label_studio import Forbidden, LabelStudio, LabelStudioError, NotFound
+from db.label_studio import LabelStudio
+from db.label_studio_errors import Forbidden, LabelStudioError, NotFound
 from ml_backend.auth import SECRET_HEADER
 from ml_backend.label_config import OUR_MARK
 from ml_backend.services import Services

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from db import inbox, mirror
 from db.inbox import Delivery
-from db.label_studio import LabelStudioError
+from db.label_studio_errors import LabelStudioError
 from db.leader import Turn, turn
 from db.models import EventSource
 from db.nudges import nudge

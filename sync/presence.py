@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from db import mirror, sync_runs
-from db.label_studio import NotFound
+from db.label_studio_errors import NotFound
 from db.leader import turn
 from db.models import EventSource, Project
 from sync.look import Look, Written

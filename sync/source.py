@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from db.label_studio import BadAnswer, LabelStudio, NotFound
+from db.label_studio import LabelStudio
+from db.label_studio_errors import BadAnswer, NotFound
 from sync.states import moment, number_of
 
 PAGE = 200

@@ -15,7 +15,7 @@ from redis import RedisError
 
 from db import mirror, sync_runs
 from db.errors import RecordError
-from db.label_studio import LabelStudioError, NotFound, Unauthorized, Unreachable
+from db.label_studio_errors import LabelStudioError, NotFound, Unauthorized, Unreachable
 from db.leader import Leadership
 from db.nudges import nudge_due
 from sync import passes

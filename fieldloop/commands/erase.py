@@ -13,7 +13,8 @@ from db.blobs import open_blobs
 from db.config import Settings
 from db.erase import erase_document, find_document
 from db.errors import RecordError
-from db.label_studio import LabelStudio, LabelStudioError, NotFound
+from db.label_studio import LabelStudio
+from db.label_studio_errors import LabelStudioError, NotFound
 from db.session import make_engine, make_session_factory
 
 

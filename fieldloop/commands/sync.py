@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from db import inbox
 from db.config import Settings
 from db.errors import RecordError
-from db.label_studio import LabelStudioError
+from db.label_studio_errors import LabelStudioError
 from db.session import make_engine, make_session_factory
 from db.sync_figures import Health, health_of
 from fieldloop.commands._field_reader import SchemaReader

@@ -9,14 +9,8 @@ import uuid
 import pytest
 from sqlalchemy import create_engine
 
-from db.label_studio import (
-    Forbidden,
-    LabelStudio,
-    LabelStudioError,
-    NotFound,
-    Unauthorized,
-    Unreachable,
-)
+from db.label_studio import LabelStudio
+from db.label_studio_errors import Forbidden, LabelStudioError, NotFound, Unauthorized, Unreachable
 from db.models import PageImage
 from db.session import make_engine, make_session_factory
 from ml_backend.auth import SECRET_HEADER
@@ -138,7 +132,7 @@ def test_a_page_that_is_gone_is_a_sentence(client, services, image):
 
 
 def test_a_read_is_asked_again_and_a_write_is_not(fake, monkeypatch):
-    monkeypatch.setattr("db.label_studio.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("db.label_studio_http.FIRST_PAUSE", 0.0)
     client = LabelStudio(fake.url, "k" * 40)
     number = fake.add_task({}, [])
     fake.fail("GET", f"/api/tasks/{number}", 503, times=2)

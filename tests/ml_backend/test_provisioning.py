@@ -13,7 +13,8 @@ from werkzeug.serving import make_server
 
 from db import documents as record
 from db import jobs, registry
-from db.label_studio import LabelStudio, Unauthorized
+from db.label_studio import LabelStudio
+from db.label_studio_errors import Unauthorized
 from db.models import Field, Job, JobState, Project, Task, WebhookDelivery
 from db.projects import by_title
 from ml_backend import jobs as worker

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from db.errors import RecordError
-from db.label_studio import BadAnswer, LabelStudioError, Unauthorized
+from db.label_studio_errors import BadAnswer, LabelStudioError, Unauthorized
 from db.models import DeliveryState, WebhookDelivery
 from sync.inbox_pass import drain
 from sync.looking import AnotherProject

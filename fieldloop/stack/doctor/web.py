@@ -14,7 +14,8 @@ import psycopg
 import requests
 
 from db.config import Settings
-from db.label_studio import Forbidden, LabelStudio, LabelStudioError, NotFound
+from db.label_studio import LabelStudio
+from db.label_studio_errors import Forbidden, LabelStudioError, NotFound
 from db.session import libpq_conninfo
 from fieldloop.stack.doctor.rows import Check, Finding, NotChecked, fail, ok, warn
 from fieldloop.stack.doctor.services import Services, need

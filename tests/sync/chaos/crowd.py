@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from db.label_studio import LabelStudio, LabelStudioError
+from db.label_studio import LabelStudio
+from db.label_studio_errors import LabelStudioError
 from sync.states import read_annotation
 from tests.sync.mirroring import region
 

@@ -15,7 +15,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
-from db import jobs, registry
+from db import jobs, training_runs
 
 QUEUE = "fieldloop"
 _HANDLER = "ml_backend.jobs.run"  # by name: who nudges need not have the worker's code
@@ -53,10 +53,10 @@ def nudge(redis: Redis, job_ids: Iterable[UUID]) -> None:
 def nudge_due(redis: Redis, session: Session, limit: int = 100) -> int:
     """Nudge the jobs that could be claimed now and have no nudge waiting; how many.
 
-    Training runs whose worker died are seen to as well (``registry.reap_runs``): commit afterwards. No job is
+    Training runs whose worker died are seen to as well (``training_runs.reap_runs``): commit afterwards. No job is
     nudged while more nudges than jobs wait in the queue: the workers are busy, not forgotten.
     """
-    registry.reap_runs(session)
+    training_runs.reap_runs(session)
     due = jobs.due(session, limit)
     if not due:
         return 0

@@ -21,7 +21,7 @@ from uuid import UUID
 import sqlalchemy.exc
 from sqlalchemy.orm import Session
 
-from db import jobs, registry
+from db import jobs, training_decisions, training_runs
 from db.config import Settings
 from db.errors import RecordError
 from db.label_studio_errors import LabelStudioError
@@ -146,7 +146,7 @@ def _bury(session: Session, job_id: UUID) -> None:
     if job is None or job.state is not JobState.FAILED:
         return
     if job.kind == "train":
-        registry.fail_run(session, UUID(job.subject), job.error or "")
+        training_runs.fail_run(session, UUID(job.subject), job.error or "")
     elif job.kind == "read_document":
         pipeline.give_up_reading(session, UUID(job.subject), job.error_code or "", job.error or "")
 
@@ -164,7 +164,7 @@ def _kept_alive(work: Work) -> Iterator[None]:
                         lost.set()
                         return
                     if work.job.kind == "train":
-                        registry.heartbeat(session, work.subject)
+                        training_runs.heartbeat(session, work.subject)
             except sqlalchemy.exc.SQLAlchemyError as error:
                 log.warning(
                     "could not renew the lease of job %s: %s", work.job.id, type(error).__name__
@@ -220,16 +220,16 @@ def _consider_training(work: Work) -> list[UUID]:
     if project_id is None:
         raise RecordError(f"The job {work.job.id} names no project.")
     with work.services.sessions.begin() as session:
-        registry.lock_project(session, project_id)
-        registry.reap_runs(session, project_id=project_id)
+        training_runs.lock_project(session, project_id)
+        training_runs.reap_runs(session, project_id=project_id)
         project = session.get_one(Project, project_id)
-        situation = registry.training_situation(session, project_id)
+        situation = training_decisions.training_situation(session, project_id)
         forced = bool(work.job.arguments.get("forced"))
         decision = decide(situation, Policy.from_settings(project.settings), forced=forced)
         run_id: UUID | None = None
         started: list[UUID] = []
         if decision.train:
-            run = registry.request_run(
+            run = training_runs.request_run(
                 session,
                 project_id,
                 reason=decision.reason,
@@ -246,7 +246,7 @@ def _consider_training(work: Work) -> list[UUID]:
                 max_attempts=TRAINING_ATTEMPTS,
             )
             started = [job.id]
-        registry.record_decision(
+        training_decisions.record_decision(
             session,
             project_id,
             train=decision.train,
@@ -267,7 +267,9 @@ def _train(work: Work) -> list[UUID]:
     def progress(step: str, done: int, total: int) -> None:
         with work.services.sessions.begin() as session:
             jobs.progress(session, work.job.id, done=done, total=total, step=step)
-            registry.heartbeat(session, work.subject, {"step": step, "done": done, "total": total})
+            training_runs.heartbeat(
+                session, work.subject, {"step": step, "done": done, "total": total}
+            )
 
     try:
         return trainer.train(work.services, work.subject, progress, take_over=work.job.attempts > 1)

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from db.blobs import BlobStore
 from db.models import ModelKind, ModelVersion, Project
-from db.registry import NewModel, live_model, lock_project, point_alias, register_model
+from db.registry import NewModel, live_model, point_alias, register_model
+from db.training_runs import lock_project
 from ml_backend.extraction.fields import Document, Extraction, FieldSpec
 from ml_backend.extraction.zero_shot import ZeroShotExtractor
 from ml_backend.field_specs import specs_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from db.registry import TrainingSituation
+from db.training_decisions import TrainingSituation
 
 
 @dataclass(frozen=True)

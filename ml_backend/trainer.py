@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import registry
+from db import datasets, registry, training_runs
 from db.errors import BlobMissing
 from db.jobs import enqueue
 from db.models import (
@@ -89,26 +89,26 @@ def train(
         return _learn(services, plan, progress)
     except NothingToLearn as error:
         with services.sessions.begin() as session:
-            registry.fail_run(session, run_id, str(error))
+            training_runs.fail_run(session, run_id, str(error))
         return []
 
 
 def _prepare(services: Services, run_id: UUID, take_over: bool) -> _Plan | None:
     with services.sessions.begin() as session:
-        if take_over and registry.heartbeat(session, run_id):
+        if take_over and training_runs.heartbeat(session, run_id):
             run: TrainingRun | None = session.get_one(TrainingRun, run_id)
         else:
-            run = registry.start_run(session, run_id)
+            run = training_runs.start_run(session, run_id)
         if run is None:
             state = session.get_one(TrainingRun, run_id).state
             if state is RunState.QUEUED:
                 raise RunBusy
             return None
         project = session.get_one(Project, run.project_id)
-        members = registry.reviewed(session, project.id)
+        members = datasets.reviewed(session, project.id)
         pool = pool_of(session, project.id, MOST_POOL)
         read = [member.document_version_id for member in members]
-        dataset = registry.freeze_dataset(
+        dataset = datasets.freeze_dataset(
             session,
             project.id,
             project.schema_version,
@@ -119,7 +119,7 @@ def _prepare(services: Services, run_id: UUID, take_over: bool) -> _Plan | None:
         )
         self_train = bool(run.parameters.get("self_train", False))
         parameters = {"self_train": self_train, "pool": [str(version) for version in pool]}
-        registry.bind_dataset(session, run_id, dataset.id, parameters)
+        training_runs.bind_dataset(session, run_id, dataset.id, parameters)
         live = ensure_live(session, project.id)
         specs = specs_of(session, project.id)
         live_specs = specs_of(session, project.id, live.schema_version)
@@ -259,7 +259,7 @@ def _record(
     verdict: Verdict,
 ) -> list[UUID]:
     parameters = {**plan.parameters, "held_out_sha256": details}
-    if not registry.bind_dataset(session, plan.run_id, plan.dataset_id, parameters):
+    if not training_runs.bind_dataset(session, plan.run_id, plan.dataset_id, parameters):
         raise RunLost
     version = registry.register_model(
         session,
@@ -292,7 +292,7 @@ def _record(
     passed, reason = verdict.passed, verdict.reason
     if moved is not None and moved.id != plan.live.id:
         passed, reason = False, f"Another version, {moved.name}, went live meanwhile. {reason}"
-    if not registry.finish_run(session, plan.run_id, gate_passed=passed, gate_reason=reason):
+    if not training_runs.finish_run(session, plan.run_id, gate_passed=passed, gate_reason=reason):
         raise RunLost
     jobs: list[UUID] = []
     if passed:
@@ -306,7 +306,7 @@ def _record(
         )
         jobs.append(job.id)
     # A run that waits already brings its own follow-up.
-    waiting = registry.queued_run(session, plan.project_id)
+    waiting = training_runs.queued_run(session, plan.project_id)
     if not plan.self_train and len(plan.pool) >= SELF_TRAIN_POOL and waiting is None:
         jobs.append(_follow_up(session, plan, version).id)
     return jobs
@@ -314,7 +314,7 @@ def _record(
 
 def _follow_up(session: Session, plan: _Plan, version: ModelVersion) -> Job:
     """The self-trained model follows the plain one and must pass the same gate."""
-    run = registry.request_run(
+    run = training_runs.request_run(
         session,
         plan.project_id,
         reason=f"Learn from {len(plan.pool)} unreviewed documents too, after {version.name}.",

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db.datasets import Member
 from db.documents import images_of, words_of
 from db.models import (
     Annotation,
@@ -20,7 +21,6 @@ from db.models import (
     ValueOutcome,
 )
 from db.regions import PageSize, read_result
-from db.registry import Member
 from db.words import unpack
 from ml_backend.extraction.fields import Document, FieldSpec, Label, Labels
 from ml_backend.field_specs import names_of

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from db import browse
 from db.models import Job, JobState, Project, RetrainDecision, RunState, TrainingRun
-from db.registry import training_situation
+from db.training_decisions import training_situation
 from fieldloop.commands._asking import login, print_json, services_for
 from ml_backend.documents_api import asking, doing
 from ml_backend.policy import Policy, decide

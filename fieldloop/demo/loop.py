@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 from db.errors import RecordError
 from db.models import ModelKind, ModelVersion, Project, ReadingState, RunState
 from db.projects import by_title, schema_of
-from db.registry import live_model, training_situation
+from db.registry import live_model
+from db.training_decisions import training_situation
 from fieldloop.demo import record
 from fieldloop.demo.accuracy import Comparison, compare, measure
 from fieldloop.demo.backend import Backend

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from db import browse, projects, registry
+from db import browse, projects, registry, training_decisions
 from ml_backend.console.advice import advise
 from ml_backend.console.documents import REFRESH_SECONDS
 from ml_backend.console.frame import frame_of, page, remember_name
@@ -89,7 +89,7 @@ def _training(services: Services, error: BadRequest | None = None) -> Response:
         live = _live(browse.models(session, frame.project_id))
         figures = browse.field_figures(session, [live["model_version_id"]] if live else [])
         schema = projects.schema_of(session, frame.project_id, frame.project.schema_version)
-        situation = registry.training_situation(session, frame.project_id)
+        situation = training_decisions.training_situation(session, frame.project_id)
     of_live = figures[live["model_version_id"]] if live else {}
     return page(
         frame,

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import browse, documents, jobs, registry
+from db import browse, documents, jobs, registry, training_decisions, training_runs
 from db.errors import BlobCorrupt, BlobMissing
 from db.models import DocumentVersion, Job, JobState, ModelKind, ModelVersion, Project, ReadingState
 from db.nudges import nudge
@@ -117,7 +117,7 @@ def start_training(services: Services, project_id: int, *, by: str, notes: str |
     """Ask for a training run now. Raises BadRequest if there is nothing to learn from."""
     with services.sessions.begin() as session:
         project = session.get_one(Project, project_id)
-        situation = registry.training_situation(session, project_id)
+        situation = training_decisions.training_situation(session, project_id)
         decision = decide(situation, Policy.from_settings(project.settings), forced=True)
         if situation.reviewed == 0:
             raise BadRequest(
@@ -178,7 +178,7 @@ def _point(
     services: Services, project_id: int, version: ModelVersion, *, by: str, note: str
 ) -> ModelVersion:
     with services.sessions.begin() as session:
-        registry.lock_project(session, project_id)
+        training_runs.lock_project(session, project_id)
         live = registry.live_model(session, project_id)
         if live is not None and live.id == version.id:
             raise BadRequest("already_live", f"{version.name} is live already.", 409)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from db import jobs, registry
+from db import datasets, jobs, registry, training_decisions, training_runs
 from db.models import Annotation, AnnotationEvent, ModelKind, RunState, Task, TrainingRun
 from db.registry import Figure, NewModel
 from tests import factories
@@ -49,28 +49,28 @@ def test_reviewed_takes_the_latest_answer_and_leaves_out_what_does_not_count(
     submit(session, tasks[2], 4, deleted_at=factories.at(50))
     truth = submit(session, tasks[3], 5, ground_truth=True)
     submit(session, tasks[3], 6)
-    members = registry.reviewed(session, project.id)
+    members = datasets.reviewed(session, project.id)
     assert {m.annotation_event_id for m in members} == {latest.id, truth.id}
-    assert all(0 <= m.fold < registry.FOLDS for m in members)
-    first = registry.freeze_dataset(session, project.id, 1, members, created_by="test")
-    again = registry.freeze_dataset(session, project.id, 1, members, created_by="other")
-    other = registry.freeze_dataset(session, project.id, 1, members[:1], created_by="test")
+    assert all(0 <= m.fold < datasets.FOLDS for m in members)
+    first = datasets.freeze_dataset(session, project.id, 1, members, created_by="test")
+    again = datasets.freeze_dataset(session, project.id, 1, members, created_by="other")
+    other = datasets.freeze_dataset(session, project.id, 1, members[:1], created_by="test")
     assert first.id == again.id != other.id
     assert first.document_count == 2
 
 
 def test_one_run_at_a_time_and_a_second_request_joins_the_waiting_one(session: Session) -> None:
     project = factories.project(session)
-    run = registry.request_run(session, project.id, reason="five new", requested_by="policy")
-    joined = registry.request_run(session, project.id, reason="button", requested_by="ana")
+    run = training_runs.request_run(session, project.id, reason="five new", requested_by="policy")
+    joined = training_runs.request_run(session, project.id, reason="button", requested_by="ana")
     assert joined.id == run.id
-    assert registry.start_run(session, run.id) is not None
-    later = registry.request_run(session, project.id, reason="button", requested_by="ana")
+    assert training_runs.start_run(session, run.id) is not None
+    later = training_runs.request_run(session, project.id, reason="button", requested_by="ana")
     assert later.id != run.id
-    assert registry.start_run(session, later.id) is None
-    assert registry.finish_run(session, run.id, gate_passed=True, gate_reason="better")
-    assert registry.start_run(session, later.id) is not None
-    assert not registry.fail_run(session, run.id, "too late")
+    assert training_runs.start_run(session, later.id) is None
+    assert training_runs.finish_run(session, run.id, gate_passed=True, gate_reason="better")
+    assert training_runs.start_run(session, later.id) is not None
+    assert not training_runs.fail_run(session, run.id, "too late")
 
 
 def silent(session: Session, run: TrainingRun) -> None:
@@ -83,37 +83,37 @@ def silent(session: Session, run: TrainingRun) -> None:
 
 def test_a_silent_run_without_a_job_is_failed_and_its_worker_learns_it(session: Session) -> None:
     project = factories.project(session)
-    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
-    registry.start_run(session, run.id)
-    assert registry.heartbeat(session, run.id, {"step": "fit"})
-    assert registry.reap_runs(session) == []
+    run = training_runs.request_run(session, project.id, reason="r", requested_by="policy")
+    training_runs.start_run(session, run.id)
+    assert training_runs.heartbeat(session, run.id, {"step": "fit"})
+    assert training_runs.reap_runs(session) == []
     silent(session, run)
-    assert registry.reap_runs(session) == [run.id]
+    assert training_runs.reap_runs(session) == [run.id]
     session.refresh(run)
     assert run.state is RunState.FAILED
-    assert not registry.heartbeat(session, run.id)
+    assert not training_runs.heartbeat(session, run.id)
 
 
 def test_a_silent_run_whose_job_is_tried_again_waits_for_it(session: Session) -> None:
     project = factories.project(session)
-    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
+    run = training_runs.request_run(session, project.id, reason="r", requested_by="policy")
     job = jobs.enqueue(
         session, kind="train", subject=str(run.id), created_by="test", max_attempts=2
     )
     for attempt in range(2):
         assert jobs.claim(session, job.id, worker="w", lease=timedelta(0))
-        assert registry.start_run(session, run.id)
+        assert training_runs.start_run(session, run.id)
         silent(session, run)
-        assert registry.reap_runs(session) == [run.id]
+        assert training_runs.reap_runs(session) == [run.id]
         session.refresh(run)
         assert run.state is (RunState.FAILED if attempt else RunState.QUEUED)
 
 
 def test_a_queued_run_that_no_job_will_take_up_is_failed(session: Session) -> None:
     project = factories.project(session)
-    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
-    assert registry.reap_runs(session) == []
-    assert registry.reap_runs(session, timedelta(0)) == [run.id]
+    run = training_runs.request_run(session, project.id, reason="r", requested_by="policy")
+    assert training_runs.reap_runs(session) == []
+    assert training_runs.reap_runs(session, timedelta(0)) == [run.id]
     session.refresh(run)
     assert run.state is RunState.FAILED
 
@@ -142,7 +142,7 @@ def test_names_count_up_and_the_alias_remembers(session: Session) -> None:
 
 def test_figures_and_decisions(session: Session) -> None:
     project = factories.project(session)
-    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
+    run = training_runs.request_run(session, project.id, reason="r", requested_by="policy")
     model = registry.register_model(
         session, project.id, "demo", NewModel(ModelKind.ZERO_SHOT, 1, "test")
     )
@@ -150,8 +150,8 @@ def test_figures_and_decisions(session: Session) -> None:
         session, run.id, model.id, "candidate", [Figure(None, "f1", 0.9, 40, 0.8, 0.95)]
     )
     wait = {"train": False, "reason": "2 of 5 new documents", "figures": {"new": 2}}
-    assert registry.record_decision(session, project.id, **wait)  # type: ignore[arg-type]
-    assert not registry.record_decision(session, project.id, **wait)  # type: ignore[arg-type]
+    assert training_decisions.record_decision(session, project.id, **wait)  # type: ignore[arg-type]
+    assert not training_decisions.record_decision(session, project.id, **wait)  # type: ignore[arg-type]
 
 
 def test_the_situation_counts_answers_the_last_run_did_not_read(session: Session) -> None:
@@ -164,22 +164,22 @@ def test_the_situation_counts_answers_the_last_run_did_not_read(session: Session
     ]
 
     def answers() -> int:
-        return registry.training_situation(session, project.id).new_answers
+        return training_decisions.training_situation(session, project.id).new_answers
 
     for number, task in enumerate(tasks[:2]):
         submit(session, task, number)
-    run = registry.request_run(session, project.id, reason="r", requested_by="policy")
-    before = registry.training_situation(session, project.id)
+    run = training_runs.request_run(session, project.id, reason="r", requested_by="policy")
+    before = training_decisions.training_situation(session, project.id)
     assert (before.new_answers, before.queued, before.since_last_run) == (2, True, None)
     assert before.oldest_new_answer is not None
-    registry.start_run(session, run.id)
-    dataset = registry.freeze_dataset(
-        session, project.id, 1, registry.reviewed(session, project.id), created_by="test"
+    training_runs.start_run(session, run.id)
+    dataset = datasets.freeze_dataset(
+        session, project.id, 1, datasets.reviewed(session, project.id), created_by="test"
     )
-    registry.bind_dataset(session, run.id, dataset.id, {})
+    training_runs.bind_dataset(session, run.id, dataset.id, {})
     assert answers() == 0
-    registry.finish_run(session, run.id, gate_passed=False, gate_reason="worse")
-    after = registry.training_situation(session, project.id)
+    training_runs.finish_run(session, run.id, gate_passed=False, gate_reason="worse")
+    after = training_decisions.training_situation(session, project.id)
     assert (after.reviewed, after.new_answers, after.queued, after.running) == (2, 0, False, False)
     assert after.since_last_run is not None
     assert after.oldest_new_answer is None

@@ -23,8 +23,9 @@ from db.extractions import record as keep_extraction
 from db.label_studio import LabelStudio
 from db.models import ModelKind, Project, RunState
 from db.projects import FieldRow, set_settings
-from db.registry import NewModel, finish_run, register_model, request_run, start_run
+from db.registry import NewModel, register_model
 from db.session import SessionFactory
+from db.training_runs import finish_run, request_run, start_run
 from fieldloop.commands.demo import demo as demo_command
 from fieldloop.commands.init import DEMO_FIELDS
 from fieldloop.demo import record, report

@@ -7,11 +7,20 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db import projects, registry
+from db import projects, registry, training_runs
 from db.blobs import BlobStore
 from db.config import Settings
 from db.label_studio import LabelStudio
-from db.models import Document, DocumentVersion, Extraction, ModelVersion, PageImage, Project, Task
+from db.models import (
+    Document,
+    DocumentVersion,
+    Extraction,
+    ModelVersion,
+    PageImage,
+    Project,
+    RunState,
+    Task,
+)
 from db.projects import FieldRow
 from db.registry import Figure
 from db.session import SessionFactory
@@ -119,8 +128,10 @@ def tell(session: Session, blobs: BlobStore, name: str = "invoice <1>.pdf") -> S
         session, event, "total", "1.234,50", outcome="corrected", predicted_text="1.234,56"
     )
     factories.annotation(session, event)
-    run = registry.request_run(session, project.id, reason="6 new states.", requested_by="policy")
-    run.state = registry.RunState.SUCCEEDED
+    run = training_runs.request_run(
+        session, project.id, reason="6 new states.", requested_by="policy"
+    )
+    run.state = RunState.SUCCEEDED
     run.gate_passed, run.gate_reason = False, "Not better: F1 0.500 against 0.600 on 6 documents."
     trained = factories.model_version(
         session, project, 1, name="invoices-1-abcdef01", kind="trained", training_run_id=run.id

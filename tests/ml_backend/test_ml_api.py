@@ -6,11 +6,11 @@ import json
 import uuid
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
 
 from db import extractions, inbox, registry
 from db.erase import erase_document
-from db.models import Document, Extraction, Job, ModelKind, WebhookDelivery
+from db.models import Document, Extraction, Job, ModelKind, ModelVersion, WebhookDelivery
 from db.words import make_page
 from ml_backend.auth import SECRET_HEADER
 from ml_backend.live_models import ensure_live
@@ -56,9 +56,7 @@ def test_setup_names_the_live_model_and_takes_what_label_studio_sends(client, pr
 def test_setup_makes_the_first_model_once(client, project, session):
     for _ in range(3):
         client.post("/setup", json={"project": PROJECT}, headers=HEADERS)
-    assert [m.name for m in session.scalars(select(registry.ModelVersion))] == [
-        "orders-0-zero-shot"
-    ]
+    assert [m.name for m in session.scalars(select(ModelVersion))] == ["orders-0-zero-shot"]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +225,7 @@ def test_one_document_that_cannot_be_read_costs_no_other_its_prediction(client, 
     broken = world.form_version(session, project, 1)
     whole = world.form_version(session, project, 2)
     session.execute(
-        registry.text("UPDATE document_words SET data = 'x' WHERE document_version_id = :v"),
+        text("UPDATE document_words SET data = 'x' WHERE document_version_id = :v"),
         {"v": broken.id},
     )
     results = predict(client, [world.task_payload(n, v.id) for n, v in ((1, broken), (2, whole))])
@@ -261,9 +259,7 @@ def test_a_field_that_was_removed_is_no_longer_predicted(client, session, projec
     # The live model stays: it is a trained one that still knows the field.
     live = registry.live_model(session, project.id)
     session.execute(
-        registry.update(registry.ModelVersion)
-        .where(registry.ModelVersion.id == live.id)
-        .values(kind=ModelKind.TRAINED)
+        update(ModelVersion).where(ModelVersion.id == live.id).values(kind=ModelKind.TRAINED)
     )
     world.set_schema(session, project, [r for r in world.ROWS if r.name != gone], by="test")
     (after,) = predict(client, tasks)
@@ -292,7 +288,7 @@ def test_a_promotion_takes_effect_on_the_next_prediction(client, session, projec
     second = predict(client, tasks)[0]["model_version"]
     assert (first, second) == ("orders-0-zero-shot", "orders-1-zero-shot")
     registry.point_alias(
-        session, session.scalar(select(registry.ModelVersion).filter_by(name=first)), by="ana",
+        session, session.scalar(select(ModelVersion).filter_by(name=first)), by="ana",
         notes="back",
     )  # fmt: skip
     # A zero-shot version of an older schema does not serve: a new one takes its place.

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from db.registry import TrainingSituation
+from db.training_decisions import TrainingSituation
 from ml_backend.policy import Policy, decide
 
 CALM = TrainingSituation(

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from db import jobs, registry
+from db import datasets, jobs, registry, training_runs
 from db.models import (
     Dataset,
     DatasetMember,
@@ -111,7 +111,7 @@ def test_a_run_names_what_it_read_and_what_came_of_it(services, session, project
     dataset = session.get(Dataset, run.dataset_id)
     members = session.scalars(select(DatasetMember).where(DatasetMember.dataset_id == dataset.id))
     assert {m.annotation_event_id for m in members} == {
-        m.annotation_event_id for m in registry.reviewed(session, project.id)
+        m.annotation_event_id for m in datasets.reviewed(session, project.id)
     }
     assert dataset.document_count == 4
     model = model_of(session, run)
@@ -222,14 +222,14 @@ def test_an_erased_model_file_does_not_stop_the_next_run(services, session, proj
 @pytest.mark.usefixtures("quick")
 def test_progress_can_be_watched(services, session, project, monkeypatch):
     seen = []
-    real = registry.heartbeat
+    real = training_runs.heartbeat
 
     def watched(session, run_id, progress=None):
         seen.append(progress)
         return real(session, run_id, progress)
 
     world.reviewed_forms(session, project, range(3))
-    monkeypatch.setattr(registry, "heartbeat", watched)
+    monkeypatch.setattr(training_runs, "heartbeat", watched)
     (run,) = consider(services, project)
     assert [p["step"] for p in seen] == ["evaluate"] * 3 + ["fit", "record"]
     assert seen[-1] == {"step": "record", "done": 4, "total": 4}
@@ -318,7 +318,7 @@ def test_a_field_removed_since_counts_for_neither_model(services, session, proje
 
 
 def new_run(session, project, seed=0):
-    run = registry.request_run(session, project.id, reason="r", requested_by="t", seed=seed)
+    run = training_runs.request_run(session, project.id, reason="r", requested_by="t", seed=seed)
     job = jobs.enqueue(
         session,
         kind="train",
@@ -342,7 +342,7 @@ def silence(session, run):
 def test_a_second_run_waits_for_the_first_at_no_cost(services, session, project):
     world.reviewed_forms(session, project, range(3))
     first, _ = new_run(session, project)
-    assert registry.start_run(session, first.id)
+    assert training_runs.start_run(session, first.id)
     second, job = new_run(session, project)
     for _ in range(3):
         worker.execute(services, job.id)
@@ -350,7 +350,7 @@ def test_a_second_run_waits_for_the_first_at_no_cost(services, session, project)
         session.refresh(second)
         assert (job.state, second.state) == (JobState.QUEUED, RunState.QUEUED)
         session.execute(update(Job).values(run_after=func.clock_timestamp()))
-    registry.fail_run(session, first.id, "cancelled")
+    training_runs.fail_run(session, first.id, "cancelled")
     worker.execute(services, job.id)
     session.refresh(second)
     assert second.state is RunState.SUCCEEDED
@@ -360,7 +360,7 @@ def test_a_second_run_waits_for_the_first_at_no_cost(services, session, project)
 def test_the_policy_waits_while_a_run_is_on_its_way(services, session, project):
     world.reviewed_forms(session, project, range(3))
     run, _ = new_run(session, project)
-    registry.start_run(session, run.id)
+    training_runs.start_run(session, run.id)
     assert [one.id for one in consider(services, project)] == [run.id]
     (job,) = session.scalars(select(Job).where(Job.kind == "consider_training"))
     assert job.state is JobState.QUEUED  # it asks again by itself
@@ -372,7 +372,7 @@ def test_a_killed_run_is_begun_again_by_the_next_worker(services, session, proje
     world.reviewed_forms(session, project, range(3))
     run, job = new_run(session, project)
     assert jobs.claim(session, job.id, worker="dead", lease=timedelta(0))
-    assert registry.start_run(session, run.id)
+    assert training_runs.start_run(session, run.id)
     worker.execute(services, job.id)
     session.refresh(run)
     assert run.state is RunState.SUCCEEDED
@@ -383,9 +383,9 @@ def test_a_killed_run_is_not_left_running_while_all_workers_are_busy(services, s
     world.reviewed_forms(session, project, range(3))
     run, job = new_run(session, project)
     assert jobs.claim(session, job.id, worker="dead", lease=timedelta(0))
-    assert registry.start_run(session, run.id)
+    assert training_runs.start_run(session, run.id)
     silence(session, run)
-    assert registry.reap_runs(session) == [run.id]
+    assert training_runs.reap_runs(session) == [run.id]
     session.refresh(run)
     assert run.state is RunState.QUEUED
     worker.execute(services, job.id)
@@ -399,7 +399,7 @@ def test_a_run_that_kills_every_worker_is_failed_and_blocks_nothing(services, se
     run, job = new_run(session, project)
     for _ in range(2):
         assert jobs.claim(session, job.id, worker="dead", lease=timedelta(0))
-    registry.start_run(session, run.id)
+    training_runs.start_run(session, run.id)
     assert worker.execute(services, job.id) is False
     session.refresh(run)
     assert run.state is RunState.FAILED
@@ -415,7 +415,7 @@ def test_a_run_that_was_declared_dead_records_nothing(services, session, project
     real = trainer.to_bytes
 
     def slow(extractor):
-        registry.fail_run(session, run.id, "declared dead")
+        training_runs.fail_run(session, run.id, "declared dead")
         return real(extractor)
 
     monkeypatch.setattr(trainer, "to_bytes", slow)

@@ -1,6 +1,8 @@
 """Reading, measured beside pdfplumber on the same files in one run: ``make bench-read``.
 
-CPU time of this process, the two readers taking turns on every file, the median of the repeats. Prints Markdown.
+CPU time of this process. In every round each reader reads all the files in a row, as a process that reads
+documents does; the readers take turns, and another begins each time. ``--turns file`` has them take turns on
+every file instead, which charges a fast reader for the caches that pdfplumber has just emptied. Prints Markdown.
 ``--only`` runs some of the parts: speed, pictures, stored, quality, memory.
 """
 
@@ -41,6 +43,8 @@ from ml_backend.reading.word_table import from_text_layer, on_page
 CORPUS = Path(__file__).parents[2] / "shared" / "pdf" / "corpus"
 MOST_PAGES = 60
 FEWEST_WORDS = 20
+QUICK_PASSES = 3
+"""All the files take pdfplumber half a minute and the others half a second, too short to be measured once."""
 
 
 def fieldloop_words(data: bytes) -> list[int]:
@@ -94,12 +98,17 @@ READERS: dict[str, Callable[[bytes], list[int]]] = {
 
 @dataclass
 class Timed:
-    """A file: its pages and words by us, and the CPU seconds of each reader."""
+    """A file: its pages and words by us, and the CPU seconds of each reader, round by round."""
 
     path: Path
     pages: int
     words: int
-    seconds: dict[str, float]
+    seconds: dict[str, list[float]]
+
+    def ratios(self, name: str) -> list[float]:
+        """How many times as fast as pdfplumber, by round."""
+        slow, own = self.seconds["pdfplumber"], self.seconds[name]
+        return [theirs / ours for theirs, ours in zip(slow, own, strict=True)]
 
 
 def first_look(data: bytes) -> dict[str, list[int]] | None:
@@ -114,39 +123,66 @@ def _has_words(counts: dict[str, list[int]]) -> bool:
     return min(sum(counts["fieldloop"]), sum(counts["pdfplumber"])) >= FEWEST_WORDS
 
 
-def measure(paths: list[Path], repeats: int) -> list[Timed]:
-    timed = []
+def comparable(paths: list[Path]) -> list[Timed]:
+    """The files the readers can be compared on, not timed."""
+    found = []
     for path in paths:
-        data = path.read_bytes()
-        counts = first_look(data)
-        if counts is None or not _has_words(counts):
-            continue
-        times: dict[str, list[float]] = {name: [] for name in READERS}
-        for _ in range(repeats):
-            for name, read in READERS.items():
-                gc.collect()
-                start = time.process_time()
-                read(data)
-                times[name].append(time.process_time() - start)
-        seconds = {name: statistics.median(found) for name, found in times.items()}
-        timed.append(Timed(path, len(counts["fieldloop"]), sum(counts["fieldloop"]), seconds))
+        counts = first_look(path.read_bytes())
+        if counts is not None and _has_words(counts):
+            ours = counts["fieldloop"]
+            found.append(Timed(path, len(ours), sum(ours), {name: [] for name in READERS}))
+    return found
+
+
+def measure(files: list[Timed], rounds: int, turns: str) -> None:
+    """Adds ``rounds`` rounds to the files' seconds."""
+    datas = [file.path.read_bytes() for file in files]
+    # As the process that reading processes are forked from: no collection has to go through the libraries.
+    gc.collect()
+    gc.freeze()
+    for number in range(rounds):
+        names = list(READERS)
+        names = names[number % len(names) :] + names[: number % len(names)]
+        if turns == "file":
+            for file, data in zip(files, datas, strict=True):
+                for name in names:
+                    _read_in_a_row(name, [file], [data], 1)
+        else:
+            for name in names:
+                _read_in_a_row(name, files, datas, 1 if name == "pdfplumber" else QUICK_PASSES)
         print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return timed
+    gc.unfreeze()
+
+
+def _read_in_a_row(name: str, files: list[Timed], datas: list[bytes], passes: int) -> None:
+    """All the files, ``passes`` times over; a file's seconds of this round are their median."""
+    read = READERS[name]
+    gc.collect()
+    took: list[list[float]] = [[] for _ in files]
+    for _ in range(passes):
+        for seconds, data in zip(took, datas, strict=True):
+            start = time.process_time()
+            read(data)
+            seconds.append(time.process_time() - start)
+    for file, seconds in zip(files, took, strict=True):
+        file.seconds[name].append(statistics.median(seconds))
 
 
 def speed_rows(timed: list[Timed]) -> Iterator[str]:
     pages = sum(file.pages for file in timed)
-    total = {name: sum(file.seconds[name] for file in timed) for name in READERS}
+    total = {name: sum(statistics.median(file.seconds[name]) for file in timed) for name in READERS}
     yield f"{len(timed)} files, {pages} pages, {sum(file.words for file in timed)} words."
     yield ""
-    yield "| reader | pages/s (CPU) | × pdfplumber, sum | × pdfplumber, median file | ms/page |"
-    yield "|---|---|---|---|---|"
+    yield "| reader | pages/s (CPU) | × pdfplumber, sum | × pdfplumber, median file | single rounds | ms/page |"
+    yield "|---|---|---|---|---|---|"
     for name in READERS:
-        ratios = [file.seconds["pdfplumber"] / file.seconds[name] for file in timed]
+        ratios = [file.ratios(name) for file in timed]
+        rounds = [statistics.median(found) for found in zip(*ratios, strict=True)]
         yield (
             f"| {name} | {pages / total[name]:.0f} | {total['pdfplumber'] / total[name]:.1f} "
-            f"| {statistics.median(ratios):.1f} | {1000 * total[name] / pages:.2f} |"
+            f"| {statistics.median(map(statistics.median, ratios)):.1f} "
+            f"| {min(rounds):.1f} – {max(rounds):.1f} | {1000 * total[name] / pages:.2f} |"
         )
 
 
@@ -257,23 +293,13 @@ def memory_rows(data: bytes) -> Iterator[str]:
         )
 
 
-def comparable(paths: list[Path]) -> list[Timed]:
-    """The files the readers can be compared on, not timed."""
-    found = []
-    for path in paths:
-        counts = first_look(path.read_bytes())
-        if counts is not None and _has_words(counts):
-            ours = counts["fieldloop"]
-            found.append(Timed(path, len(ours), sum(ours), {}))
-    return found
-
-
 PARTS = ("speed", "pictures", "stored", "quality", "memory")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--turns", choices=("round", "file"), default="round")
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="a folder of PDF files")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="default: all")
     arguments = parser.parse_args()
@@ -281,11 +307,10 @@ def main() -> None:
     if not paths:
         sys.exit(f"{arguments.corpus} holds no PDF file; name another folder with --corpus.")
     logging.disable(logging.CRITICAL)
+    files = comparable(paths)
     if "speed" in arguments.only:
-        files = measure(paths, arguments.repeats)
+        measure(files, arguments.rounds, arguments.turns)
         print("\n".join(speed_rows(files)), end="\n\n")
-    else:
-        files = comparable(paths)
     if "pictures" in arguments.only:
         print("\n".join(image_rows([file.path for file in files])), end="\n\n")
     dense = [file.path for file in sorted(files, key=lambda file: -file.words / file.pages)]

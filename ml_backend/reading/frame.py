@@ -38,19 +38,20 @@ class Frame:
         """Boxes (n, 4) left, bottom, right, top on the page as (x0, y0, x1, y1) from its top left, downwards."""
         across, down = _TURNED[self.quarter_turns % 4]
         shown = np.empty(boxes.shape, np.float64)
-        shown[:, ::2] = self._along(boxes, across)
-        shown[:, 1::2] = self._along(boxes, down)
+        self._along(boxes, across, shown[:, ::2])
+        self._along(boxes, down, shown[:, 1::2])
         return shown
 
-    def _along(self, boxes: Boxes, side: int) -> Boxes:
-        """The boxes' near and far edges, in points from one side of the visible part."""
+    def _along(self, boxes: Boxes, side: int, shown: Boxes) -> None:
+        """Writes the boxes' near and far edges, in points from one side of the visible part."""
         if side == _LEFT:
-            return boxes[:, ::2] - self.left
-        if side == _BOTTOM:
-            return boxes[:, 1::2] - self.bottom
-        if side == _RIGHT:
-            return self.right - boxes[:, 2::-2]
-        return self.top - boxes[:, 3::-2]
+            np.subtract(boxes[:, ::2], self.left, out=shown)
+        elif side == _BOTTOM:
+            np.subtract(boxes[:, 1::2], self.bottom, out=shown)
+        elif side == _RIGHT:
+            np.subtract(self.right, boxes[:, 2::-2], out=shown)
+        else:
+            np.subtract(self.top, boxes[:, 3::-2], out=shown)
 
 
 _LEFT, _BOTTOM, _RIGHT, _TOP = range(4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+import numpy as np
 import pypdfium2.raw as raw
 from PIL import Image
 from pypdfium2.version import PDFIUM_INFO, PYPDFIUM_INFO
@@ -131,8 +132,8 @@ def _handle(page: int) -> Any:
     return ctypes.cast(page, raw.FPDF_PAGE)
 
 
-_BOX = (ctypes.c_float * 4)()
-_BOX_ADDRESS = ctypes.addressof(_BOX)
+_BOX = np.zeros(4, np.float32)
+_BOX_ADDRESS = _BOX.ctypes.data
 
 
 class PdfPage:
@@ -144,7 +145,7 @@ class PdfPage:
         if turns:
             pdfium.set_rotation(page, 0)
         known = pdfium.get_bounding_box(page, _BOX_ADDRESS)
-        left, top, right, bottom = _BOX if known else (0.0, 0.0, 0.0, 0.0)
+        left, top, right, bottom = _BOX.tolist() if known else (0.0, 0.0, 0.0, 0.0)
         self.frame = Frame(left, bottom, right, top, turns)
 
     def text(self) -> TextLayer:

@@ -49,6 +49,9 @@ def _solid_table() -> NDArray[np.bool_]:
 _SOLID = _solid_table()
 
 
+_NO_WORDS: Ints = np.zeros(0, np.intp)
+
+
 @dataclass(frozen=True, slots=True)
 class TextLayer:
     """Words in content order; boxes (n, 4) left, bottom, right, top in the page's own coordinates."""
@@ -86,7 +89,7 @@ def read_text_layer(text_page: int) -> TextLayer:
         places = edges[::2].tolist()
     texts = [text[a:b] for a, b in zip(places, edges[1::2].tolist(), strict=True)]
     return TextLayer(
-        texts if codes.dtype == np.uint16 else list(map(_paired, texts)),
+        texts if codes.itemsize == _UNIT else list(map(_paired, texts)),
         boxes,
         sizes,
         fonts,
@@ -116,7 +119,10 @@ def _to_font_sizes(
     if plumb is not None:
         cut = ~plumb if cut is None else cut & ~plumb
     upper = boxes[:, 3]
-    np.minimum(upper, boxes[:, 1] + sizes, out=upper, where=True if cut is None else cut)
+    if cut is None:
+        np.minimum(upper, boxes[:, 1] + sizes, out=upper)
+    else:
+        np.minimum(upper, boxes[:, 1] + sizes, out=upper, where=cut)
     return sizes
 
 
@@ -129,6 +135,8 @@ def map_error_share(text_page: int, layer: TextLayer) -> float:
     return sum(1 for error in errors if error > 0) / len(sample)
 
 
+_UNIT = 2
+"""Bytes of a code point that came in the page's string; those that were asked for one by one have more."""
 _CODES = np.zeros(64 * 1024, np.uint16)
 _CODES_ADDRESS = _CODES[1:].ctypes.data
 """Behind a blank, room for the characters of all but the longest pages, two units for each and a zero."""
@@ -174,7 +182,7 @@ def _paired(text: str) -> str:
 
 def _edges(codes: Codes, text: str) -> Ints:
     """Where words begin and, behind their last character, end: begin, end, begin, end …"""
-    if codes.dtype == np.uint16:
+    if codes.itemsize == _UNIT:
         solid = _SOLID.take(codes)
     else:
         solid = _SOLID.take(np.minimum(codes, 0xFFFD)) | (codes == HYPHEN)
@@ -204,8 +212,11 @@ def _boxes(
     boxes[:, 2:] = high[:, 2:0:-1]
     off = high - low
     tall = head[:, 1] - head[:, 3]
-    uneven = off[:, 1] + off[:, 3] > _LEVEL * tall
     odd = high[:, 2] - low[:, 0] > WIDEST_LETTER * counts * tall
+    if not np.count_nonzero(off[:, 1::2]) and not np.count_nonzero(odd):
+        # Most pages: every word ends exactly on the line it begins on.
+        return boxes, tall, _NO_WORDS, None
+    uneven = off[:, 1] + off[:, 3] > _LEVEL * tall
     if not np.count_nonzero(uneven):
         return boxes, tall, odd.nonzero()[0], None
     wide = head[:, 2] - head[:, 0]

@@ -33,15 +33,34 @@ class WordTable:
     def take(self, which: NDArray[Any]) -> WordTable:
         """The words at these places, in this order; or those marked True."""
         places = np.flatnonzero(which) if which.dtype == np.bool_ else which
-        return replace(
-            self,
-            texts=tuple(self.texts[i] for i in places.tolist()),
-            boxes=self.boxes[places],
-            sizes=self.sizes[places],
-            fonts=self.fonts[places],
-            sources=self.sources[places],
-            confidences=self.confidences[places],
+        return WordTable(
+            texts=tuple(map(self.texts.__getitem__, places.tolist())),
+            boxes=self.boxes.take(places, axis=0),
+            sizes=self.sizes.take(places),
+            fonts=self.fonts.take(places),
+            font_names=self.font_names,
+            sources=self.sources.take(places),
+            confidences=self.confidences.take(places),
         )
+
+
+_MANY = 4096
+"""Pages of up to so many words share the arrays that say the same of every word."""
+_SURE = np.ones(_MANY)
+_SURE.flags.writeable = False
+_SAME_SOURCE = {source: np.full(_MANY, source, np.uint8) for source in WordSource}
+for _sources in _SAME_SOURCE.values():
+    _sources.flags.writeable = False
+
+
+def _one_source(source: WordSource, count: int) -> NDArray[np.uint8]:
+    """That source for every word; not to be written to."""
+    return _SAME_SOURCE[source][:count] if count <= _MANY else np.full(count, source, np.uint8)
+
+
+def _all_sure(count: int) -> NDArray[np.float64]:
+    """Confidence 1 for every word; not to be written to."""
+    return _SURE[:count] if count <= _MANY else np.ones(count)
 
 
 def table(
@@ -56,19 +75,14 @@ def table(
 ) -> WordTable:
     """Words of one source; sizes default to the boxes' heights, confidences to 1."""
     count = len(texts)
-    sources = np.empty(count, np.uint8)
-    sources.fill(source)
-    if confidences is None:
-        confidences = np.empty(count)
-        confidences.fill(1.0)
     return WordTable(
         texts=tuple(texts),
         boxes=boxes,
         sizes=boxes[:, 3] - boxes[:, 1] if sizes is None else sizes,
         fonts=np.zeros(count, np.uint16) if fonts is None else fonts,
         font_names=font_names or ("",),
-        sources=sources,
-        confidences=confidences,
+        sources=_one_source(source, count),
+        confidences=_all_sure(count) if confidences is None else confidences,
     )
 
 
@@ -109,20 +123,16 @@ def from_plumber(found: PlumberWords, frame: Frame | None = None) -> WordTable:
 
 def on_page(words: WordTable, width: float, height: float) -> tuple[WordTable, int]:
     """The words that show on a page of this size, their boxes cut at its edges, and how many do not show."""
+    boxes = words.boxes
+    far = np.array((width, height, width, height))
     # Comparisons with NaN are False: boxes that pdfium could not place are left out.
-    within = (
-        np.count_nonzero(words.boxes >= 0)
-        + np.count_nonzero(words.boxes[:, ::2] <= width)
-        + np.count_nonzero(words.boxes[:, 1::2] <= height)
-    )
-    if within == 2 * words.boxes.size:
+    within = np.count_nonzero(boxes >= 0) + np.count_nonzero(boxes <= far)
+    if within == 2 * boxes.size:
         return words, 0
-    middle = (words.boxes[:, :2] + words.boxes[:, 2:]) / 2
-    inside = np.flatnonzero(((middle >= 0) & (middle <= [width, height])).all(axis=1))
-    kept = words if inside.size == len(words) else words.take(inside)
-    return replace(kept, boxes=kept.boxes.clip(0, [width, height, width, height])), len(
-        words
-    ) - len(kept)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    outside = 2 - np.count_nonzero((middle >= 0) & (middle <= far[:2]), axis=1)
+    kept = words.take(np.flatnonzero(outside == 0)) if np.count_nonzero(outside) else words
+    return replace(kept, boxes=kept.boxes.clip(0, far)), len(words) - len(kept)
 
 
 def not_under(words: WordTable, boxes: NDArray[np.float64], source: WordSource) -> WordTable:

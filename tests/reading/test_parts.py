@@ -112,6 +112,24 @@ def test_words_off_the_page_are_counted():
     assert shown.boxes[1].tolist() == [90, 10, 110, 20]
 
 
+def test_words_within_the_page_are_left_as_they_are():
+    page = words(("at the corner", 0, 0), ("in", 10, 10))
+    assert on_page(page, *page.boxes.max(axis=0)[2:]) == (page, 0)
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+@pytest.mark.parametrize("source", WordSource)
+def test_every_word_has_its_source_and_is_sure_and_nobody_changes_that(count, source):
+    page = table(["w"] * count, np.zeros((count, 4)), source)
+    assert page.sources.dtype == np.uint8
+    assert page.sources.tolist() == [source] * count
+    assert page.confidences.tolist() == [1.0] * count
+    if count == 3:
+        with pytest.raises(ValueError, match="read-only"):
+            page.sources[0] = 0
+    assert page.take(np.array([2, 0])).sources.tolist() == [source] * 2
+
+
 def drawing() -> Image.Image:
     picture = Image.new("L", (425, 550), 255)
     ImageDraw.Draw(picture).rectangle((100, 100, 199, 149), fill=0)

@@ -77,3 +77,25 @@ def test_words_in_two_fonts_each_have_their_own_size():
         bold = text.startswith("bold")
         assert size == pytest.approx(9 if bold else 8, abs=0.01)
         assert layer.font_names[font] == ("Helvetica-Bold" if bold else "Helvetica")
+
+
+def test_words_on_one_line_and_words_that_are_not_are_told_apart_on_one_page():
+    level = line(20, 700, "level words")
+    upwards = b"BT /F1 10 Tf 0 1 -1 0 300 300 Tm (upwards) Tj ET\n"
+    layer = layer_of(page_of(level + upwards))
+    wide = layer.boxes[:, 2] - layer.boxes[:, 0]
+    high = layer.boxes[:, 3] - layer.boxes[:, 1]
+    runs_up = dict(zip(layer.texts, (high > wide).tolist(), strict=True))
+    assert runs_up == {"level": False, "words": False, "upwards": True}
+    assert np.allclose(layer.sizes[-1], 10, atol=0.01)
+
+
+def test_words_do_not_depend_on_what_else_is_on_the_page():
+    """A page of level words takes a shorter way than one on which a word runs upwards."""
+    level = line(20, 700, "level words of a page")
+    alone = layer_of(page_of(level))
+    beside = layer_of(page_of(level + b"BT /F1 10 Tf 0 1 -1 0 300 300 Tm (upwards) Tj ET\n"))
+    count = len(alone.texts)
+    assert beside.texts[:count] == alone.texts
+    assert np.array_equal(beside.boxes[:count], alone.boxes)
+    assert np.array_equal(beside.sizes[:count], alone.sizes)

@@ -7,22 +7,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, text
 
-import sync.values
 from db import inbox
-from db.models import (
-    Annotation,
-    AnnotationEvent,
-    AnnotationValue,
-    DeliveryState,
-    EventKind,
-    Project,
-    WebhookDelivery,
-)
+from db.models import Annotation, AnnotationEvent, DeliveryState, EventKind, WebhookDelivery
 from sync import inbox_pass
 from sync.inbox_pass import drain
 from sync.once import once
 from sync.verify import verify
-from tests import factories
 from tests.sync.mirroring import (
     PlainReader,
     deliver,
@@ -57,39 +47,6 @@ class _Poisoned(PlainReader):
         if text == "poison":
             raise ZeroDivisionError
         return super().normalise(field, text)
-
-
-def test_announced_states_are_read_before_their_turn(services, project, studio, monkeypatch):
-    """Those with all their texts; a box without one needs the words of its page, which are read in its turn."""
-    with services.sessions.begin() as session:
-        owner = session.get_one(Project, project.id)
-        version = factories.document_version(session, factories.document(session, owner))
-        session.execute(
-            text("INSERT INTO page_images VALUES (:v, 0, 'x', 'image/png', 9, 9, 720, 720)"),
-            {"v": version.id},
-        )
-    ours = {"data": {"fieldloop": {"document_version_id": str(version.id)}}}
-    tasks = studio.import_tasks(1, [ours, DATA, ours])
-    once(services, project)
-    studio.outbox.clear()
-    for task, words in zip(tasks, ("1", "2", None), strict=True):
-        studio.annotate(task, region("r", text=words))
-    in_turn = []
-    read = sync.values.read_state
-
-    def spy(state, *context):
-        in_turn.append(state.result[0]["type"])
-        return read(state, *context)
-
-    monkeypatch.setattr("sync.values.read_state", spy)
-    deliver(services, studio.outbox)
-    drain(services, [project])
-    assert len(in_turn) == 1
-    with services.sessions.begin() as session:
-        found = session.execute(
-            select(AnnotationValue.text, AnnotationValue.x0).order_by(AnnotationValue.id)
-        ).all()
-    assert found == [("1", 72.0), ("2", 48.0), (None, 72.0)]
 
 
 def test_one_poisoned_event_stops_no_other_and_is_tried_again(services, project, studio, slices):

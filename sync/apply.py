@@ -82,7 +82,6 @@ class _Application:
             self._versions,
             origins,
             self._reader,
-            self._look.said,
             self._written,
         )
         return self._written

@@ -25,13 +25,11 @@ from db.label_studio import LabelStudioError
 from db.leader import Turn, turn
 from db.models import EventSource
 from db.nudges import nudge
-from db.regions import PageSize
 from sync.deliveries import Reasons, Told, read_delivery, witnesses
 from sync.look import Look, Written
 from sync.looking import confirm, fetch
 from sync.passes import write
 from sync.services import Mirrored, Services
-from sync.values import needs_words, read_state
 
 BATCH = 1_000
 # Tasks written at once: their statements cost as much for one as for many.
@@ -147,7 +145,7 @@ def _apply_together(
             homes = mirror.tasks_of_annotations(session, project.id, reasons.deleted_annotations)
         slices = _Slices.of(own, homes)
         batch = _Batch(services, project, held, reasons, max(own), slices.tasks)
-        with closing(_fetched(services, project, slices.parts, reasons)) as looks:
+        with closing(_fetched(services, project, slices.parts)) as looks:
             for look, finished in zip(looks, slices.finished, strict=True):
                 batch.complete(look)
                 with held.begin() as session:
@@ -205,13 +203,13 @@ def _parts(tasks: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _fetched(
-    services: Services, project: Mirrored, parts: Sequence[Sequence[int]], reasons: Reasons
+    services: Services, project: Mirrored, parts: Sequence[Sequence[int]]
 ) -> Generator[Look]:
     """A look at each part, in order, with the next ones on their way."""
     pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="fetch")
 
     def ask(part: Sequence[int]) -> Future[Look]:
-        return pool.submit(_fetch, services, project, part, reasons)
+        return pool.submit(fetch, services, project, part, EventSource.SWEEP)
 
     try:
         asked = deque(map(ask, parts[:AHEAD]))
@@ -221,28 +219,6 @@ def _fetched(
             yield look
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _fetch(services: Services, project: Mirrored, part: Sequence[int], reasons: Reasons) -> Look:
-    """A look at a part, with what its announced states say: read here, while Postgres takes in another part."""
-    look = fetch(services, project, part, EventSource.SWEEP)
-    announced = [
-        (state, snapshot.document_version)
-        for task, snapshot in look.present.items()
-        for state in snapshot.annotations
-        if any(told.id == state.id for told in reasons.told.get(task, ()))
-        and not needs_words(state)
-    ]
-    with services.sessions.begin() as session:
-        sizes = mirror.page_sizes_of(session, {v for _, v in announced if v is not None})
-    pages = {version: tuple(PageSize(*size) for size in sizes[version]) for version in sizes}
-    look.said = {
-        state.sha256: read_state(
-            state, pages.get(version, ()) if version is not None else (), {}, project.reader
-        )
-        for state, version in announced
-    }
-    return look
 
 
 class _Batch:

@@ -9,7 +9,6 @@ from datetime import datetime
 from db.models import EventSource
 from sync.reconcile import Witness
 from sync.states import Snapshot
-from sync.values import Said
 
 
 @dataclass
@@ -29,8 +28,6 @@ class Look:
     """Task → delivery that announced its deletion."""
     deleted_annotations: Mapping[int, int] = field(default_factory=dict)
     deliveries_lost_at: datetime | None = None
-    said: Mapping[str, Said] = field(default_factory=dict)
-    """What some of its states say, read ahead of their turn; by the hash of the content."""
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,15 +19,7 @@ from sync.look import Written
 from sync.origins import Origin, Origins
 from sync.reconcile import Entry, Recorded
 from sync.states import Snapshot, State
-from sync.values import (
-    Context,
-    FieldReader,
-    Said,
-    Understood,
-    differences,
-    needs_words,
-    understand,
-)
+from sync.values import Context, FieldReader, Understood, differences, needs_words, understand
 
 MOST_PROBLEMS = 100
 _OUTCOMES = {outcome: outcome.value for outcome in ValueOutcome}
@@ -63,14 +55,10 @@ def write(
     versions: dict[int, UUID],
     origins: Origins,
     reader: FieldReader,
-    said: Mapping[str, Said],
     written: Written,
 ) -> None:
-    """Append the events, their values, and set the current states; counts into ``written``.
-
-    ``said``: what was read already, by the hash of the content.
-    """
-    rows = _Rows(session, project_id, versions, origins, reader, said, written)
+    """Append the events, their values, and set the current states; counts into ``written``."""
+    rows = _Rows(session, project_id, versions, origins, reader, written)
     rows.begin(planned)
     rows.write(planned)
 
@@ -83,14 +71,12 @@ class _Rows:
         versions: dict[int, UUID],
         origins: Origins,
         reader: FieldReader,
-        said: Mapping[str, Said],
         written: Written,
     ) -> None:
         self._session = session
         self._project_id = project_id
         self._origins = origins
         self._reader = reader
-        self._said = said
         self._written = written
         self._sheets = _Sheets(session, versions)
         self._values: list[tuple[Any, ...]] = []
@@ -150,11 +136,13 @@ class _Rows:
             state = entry.state
             origin = self._origins.of(plan.task_id, state)
             context = self._sheets.context(plan.task_id, state, origin)
-            understood = understand(state, context, self._reader, self._said.get(state.sha256))
+            understood = understand(state, context, self._reader)
             changes: list[dict[str, Any]] = []
             if content is not None and not entry.late:
-                before = read_result(content.result, context.pages)
-                changes = differences(before, understood.reading)
+                changes = differences(
+                    read_result(content.result, context.pages),
+                    read_result(state.result, context.pages),
+                )
             problems = [*entry.problems, *([origin.problem] if origin.problem else ())]
             problems += understood.problems
             yield self._state(
@@ -260,9 +248,9 @@ class _Rows:
             "ground_truth": state.ground_truth,
             "lead_time": state.lead_time,
             "content_sha256": state.sha256,
-            "status": understood.reading.status,
-            "absent": list(understood.reading.absent),
-            "notes": understood.reading.notes,
+            "status": understood.status,
+            "absent": list(understood.absent),
+            "notes": understood.notes,
             "deleted_at": None,
             "extra": dict(state.extra),
         }
@@ -288,7 +276,7 @@ class _Sheets:
     def __init__(self, session: Session, versions: dict[int, UUID]) -> None:
         self._session = session
         self._versions = versions
-        self._pages: dict[UUID, tuple[PageSize, ...]] = {}
+        self._pages: dict[UUID, list[PageSize]] = {}
         self._words: dict[UUID, dict[int, PageWords]] = {}
 
     def load(self, states: Iterable[tuple[int, State]]) -> None:
@@ -302,14 +290,14 @@ class _Sheets:
             if version not in self._words and needs_words(state):
                 self._words[version] = self._read(version)
         for version, sizes in mirror.page_sizes_of(self._session, named).items():
-            self._pages[version] = tuple(PageSize(*size) for size in sizes)
+            self._pages[version] = [PageSize(*size) for size in sizes]
 
     def context(self, task_id: int, state: State, origin: Origin) -> Context:
         version = self._versions.get(task_id)
         if version is None:
             return Context(predicted=origin.predicted or {})
         return Context(
-            pages=self._pages.get(version, ()),
+            pages=self._pages.get(version, []),
             words=self._words[version] if needs_words(state) else {},
             predicted=origin.predicted or {},
         )

@@ -79,59 +79,40 @@ class Value(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a result says by itself. Reading it is most of the work of a state, and needs little of the record:
-    so it may be done before the state's turn has come."""
-
-    pages: Sequence[PageSize]
-    """Those it was read against."""
-    reading: Reading
-    values: list[Value]
-    """As if nothing had been predicted."""
-
-
-@dataclass(frozen=True, slots=True)
 class Understood:
     """All that a state says."""
 
-    reading: Reading
     values: tuple[Value, ...]
+    status: str | None
+    absent: tuple[str, ...]
+    notes: str | None
     problems: tuple[str, ...]
 
 
-def read_state(
-    state: State, pages: Sequence[PageSize], words: Mapping[int, PageWords], reader: FieldReader
-) -> Said:
-    """The values of a state. What has no label has no value; the problems of the reading say so."""
+def understand(state: State, context: Context, reader: FieldReader) -> Understood:
+    """The values of a state. What has no label has no value; ``problems`` says so."""
     names = reader.names
-    reading = read_result(state.result, pages, fields=names)
+    reading = read_result(state.result, context.pages, fields=names)
     rows = table_rows(reading.regions)
     values = [
-        _value(region, rows.get(region.id), words, reader, names)
+        _value(region, rows.get(region.id), context, reader, names)
         for region in reading.regions
         if region.field is not None
     ]
-    return Said(pages, reading, values)
-
-
-def understand(
-    state: State, context: Context, reader: FieldReader, said: Said | None = None
-) -> Understood:
-    """A state read against the record. ``said``: the same content as ``read_state`` read it without words; it is
-    read anew where it was read against other pages."""
-    if said is None or said.pages != context.pages:
-        said = read_state(state, context.pages, context.words, reader)
-    values = said.values
-    if context.predicted:
-        values = [_compared(value, context.predicted.get(value.region_id)) for value in values]
-        if not state.was_cancelled:
-            kept = {region.id for region in said.reading.regions}
-            values += [
-                _removed(predicted)
-                for predicted in context.predicted.values()
-                if predicted.region_id not in kept
-            ]
-    return Understood(said.reading, tuple(values), (*state.problems, *said.reading.problems))
+    if not state.was_cancelled:
+        kept = {region.id for region in reading.regions}
+        values += [
+            _removed(predicted)
+            for predicted in context.predicted.values()
+            if predicted.region_id not in kept
+        ]
+    return Understood(
+        values=tuple(values),
+        status=reading.status,
+        absent=reading.absent,
+        notes=reading.notes,
+        problems=(*state.problems, *reading.problems),
+    )
 
 
 def needs_words(state: State) -> bool:
@@ -150,15 +131,20 @@ def needs_words(state: State) -> bool:
 def _value(
     region: Region,
     row: int | None,
-    words: Mapping[int, PageWords],
+    context: Context,
     reader: FieldReader,
     names: frozenset[str],
 ) -> Value:
     name = region.field or ""
-    text, source = _text(region, name, words, reader)
+    text, source = _text(region, name, context, reader)
     normalised, problem = (None, None)
     if name in names and text is not None:
         normalised, problem = reader.normalise(name, text)
+    predicted = context.predicted.get(region.id)
+    outcome = ValueOutcome.ADDED
+    if predicted is not None:
+        same = _same(predicted, region, name, text)
+        outcome = ValueOutcome.ACCEPTED if same else ValueOutcome.CORRECTED
     return Value(
         region.id,
         name,
@@ -169,45 +155,28 @@ def _value(
         problem,
         region.page,
         region.box,
-        ValueOutcome.ADDED,
+        outcome,
+        predicted.text if predicted else None,
+        predicted.confidence if predicted else None,
     )
 
 
 def _text(
-    region: Region, name: str, words: Mapping[int, PageWords], reader: FieldReader
+    region: Region, name: str, context: Context, reader: FieldReader
 ) -> tuple[str | None, str]:
     if region.text is not None:
         return region.text, FROM_REVIEWER
-    page = words.get(region.page)
+    page = context.words.get(region.page)
     found = reader.text_in(name, page, region.box) if page is not None else ""
     return (found, FROM_PAGE) if found else (None, FROM_NOWHERE)
 
 
-def _compared(value: Value, predicted: Predicted | None) -> Value:
-    if predicted is None:
-        return value
-    return Value(
-        value.region_id,
-        value.field,
-        value.row,
-        value.text,
-        value.text_source,
-        value.normalised,
-        value.problem,
-        value.page,
-        value.box,
-        ValueOutcome.ACCEPTED if _same(predicted, value) else ValueOutcome.CORRECTED,
-        predicted.text,
-        predicted.confidence,
-    )
-
-
-def _same(predicted: Predicted, value: Value) -> bool:
+def _same(predicted: Predicted, region: Region, name: str, text: str | None) -> bool:
     return (
-        predicted.field == value.field
-        and predicted.text.strip() == (value.text or "").strip()
-        and predicted.page == value.page
-        and _near(predicted.box, value.box)
+        predicted.field == name
+        and predicted.text.strip() == (text or "").strip()
+        and predicted.page == region.page
+        and _near(predicted.box, region.box)
     )
 
 

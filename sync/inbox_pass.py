@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -34,8 +34,6 @@ from sync.services import Mirrored, Services
 BATCH = 1_000
 # Tasks written at once: their statements cost as much for one as for many.
 SLICE = 200
-# The first slice of a batch, each next one twice as large: nothing is written until the first was fetched.
-FIRST_SLICE = 50
 # Slices that are asked for ahead of the one being written.
 AHEAD = 2
 # Events behind a batch that are looked through for what the answers of Label Studio may hold already.
@@ -187,19 +185,12 @@ class _Slices:
         }
         tasks = sorted(set().union(*named.values()))
         # Where no task is named there is still something to finish.
-        parts = list(_parts(tasks)) or [[]]
-        part_of = {task: number for number, part in enumerate(parts) for task in part}
+        parts = [tasks[start : start + SLICE] for start in range(0, len(tasks), SLICE)] or [[]]
+        part_of = {task: number // SLICE for number, task in enumerate(tasks)}
         finished: list[list[int]] = [[] for _ in parts]
         for delivery, of_it in named.items():
             finished[max((part_of[task] for task in of_it), default=0)].append(delivery)
         return cls(tasks, parts, finished)
-
-
-def _parts(tasks: Sequence[int]) -> Iterator[list[int]]:
-    start, size = 0, min(FIRST_SLICE, SLICE)
-    while start < len(tasks):
-        yield list(tasks[start : start + size])
-        start, size = start + size, min(2 * size, SLICE)
 
 
 def _fetched(

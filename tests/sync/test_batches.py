@@ -249,10 +249,3 @@ def test_what_arrives_is_looked_through_once(services, project, studio):
         assert inbox.pending_about(session, **ask, known=looked[:1])[0] == found[1:]
         told = inbox.annotations_told(session, looked)
     assert [told[number]["result"] for number in looked] == [region("r1")] * 3
-
-
-def test_a_batch_begins_with_a_small_slice():
-    parts = list(inbox_pass._parts(range(800)))
-    assert [len(part) for part in parts] == [50, 100, 200, 200, 200, 50]
-    assert [task for part in parts for task in part] == list(range(800))
-    assert list(inbox_pass._parts([])) == []

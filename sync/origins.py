@@ -114,9 +114,12 @@ class Origins:
 
     def _by_regions(self, task_id: int, state: State) -> Origin:
         """Who submits through the API may leave the prediction out; regions keep their ids all the same."""
+        extractions = self._of_version.get(task_id)
+        if not extractions:
+            return Origin()
         regions = {entry.get("id") for entry in state.result if isinstance(entry, dict)}
         best, most = None, 0
-        for extraction in self._of_version.get(task_id, []):
+        for extraction in extractions:
             shared = sum(v.region_id in regions for v in self._values.get(extraction, []))
             if shared >= most and shared:
                 best, most = extraction, shared

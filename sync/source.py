@@ -20,6 +20,19 @@ from sync.states import moment, number_of
 PAGE = 200
 INDEX_PAGE = 2000
 BY_ID = 100
+# What Label Studio works out for its data manager, task by task and annotation by annotation, and nobody here
+# reads: a third of the time it takes for whole tasks. A release that knows no "omit" sends it as before.
+UNREAD = (
+    *(
+        "annotations_results",
+        "predictions_results",
+        "annotations_ids",
+        "predictions_model_versions",
+    ),
+    *("annotators", "drafts", "draft_exists", "avg_lead_time", "storage_filename", "file_upload"),
+    *("created_username", "created_ago", "state"),
+)
+_WHOLE = {"fields": "all", "omit": ",".join(UNREAD)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class Source:
 
     def tasks_after(self, after: int) -> tuple[list[dict[str, Any]], bool]:
         """Whole tasks with ids above ``after`` by id, and whether these were the last."""
-        params = {"page_size": PAGE, "fields": "all"}
+        params = {"page_size": PAGE, **_WHOLE}
         rows, total = self._page(params, ["tasks:id"], [_filter("id", "Number", "greater", after)])
         _must_rise([number_of(row) or 0 for row in rows], after)
         return rows, len(rows) >= total
@@ -106,7 +119,7 @@ class Source:
     def tasks_by_id(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """Those of these tasks that are there, whole. At most ``BY_ID`` at once."""
         chosen = {"all": False, "included": list(ids)}
-        params = {"page_size": len(ids), "fields": "all"}
+        params = {"page_size": len(ids), **_WHOLE}
         rows, total = self._page(params, ["tasks:id"], selected=chosen)
         wanted = set(ids)
         if len(rows) != total or any(number_of(row) not in wanted for row in rows):

@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Computed, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -194,8 +194,12 @@ class Annotation(Base):
 class AnnotationValue(Base):
     __tablename__ = "annotation_values"
     __table_args__ = (
-        # With what is counted of values, so that their rows are not touched.
-        Index("ix_annotation_values_event_id", "event_id", postgresql_include=["field", "outcome"]),
+        # With what is counted and compared of values, so that their rows are not touched.
+        Index(
+            "ix_annotation_values_event_id",
+            "event_id",
+            postgresql_include=["field", "outcome", "value_hash"],
+        ),
         {
             "comment": "One field value of one state of an annotation. Never changed: the state's event says when it held; current values are those of annotations.last_event_id."
         },
@@ -225,3 +229,13 @@ class AnnotationValue(Base):
     )
     predicted_text: Mapped[str | None] = mapped_column(comment="What the model had said.")
     confidence: Mapped[float | None] = mapped_column(comment="The model's confidence in it.")
+    value_hash: Mapped[int | None] = mapped_column(
+        BigInteger,
+        Computed(
+            # As Postgres writes it back, or Alembic would take it for another one.
+            "CASE WHEN outcome::text <> 'removed'::text THEN hashtextextended(COALESCE(normalised, text, ''::text),"
+            " 0::bigint) ELSE NULL::bigint END",
+            persisted=True,
+        ),
+        comment="Hash of normalised, else of text: equal values, equal hash. Only for comparing; empty for a removed value.",
+    )

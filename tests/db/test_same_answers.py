@@ -17,7 +17,9 @@ from tests import factories
 from tests.factories import at
 
 SQL = Path(__file__).parents[2] / "migrations" / "sql"
-BEFORE = (SQL / "0006_overviews_down.sql", SQL / "0005_fast_down.sql")
+BEFORE = tuple(
+    SQL / f"{name}_down.sql" for name in ("0007_agreement", "0006_overviews", "0005_fast")
+)
 FUNCTIONS = ("annotations_as_of", "field_values_as_of", "extractions_as_of")
 VIEWS = (
     "annotation_history",

@@ -98,6 +98,33 @@ def test_agreement(session, record):
     ]
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "agreed"),
+    [
+        ([("1,0", "1.0")], [("1.0", "1.0")], True),  # written differently, the same value
+        ([("a", None)], [("A", None)], False),
+        ([(None, None)], [("", None)], True),
+        ([("1", "1"), ("2", "2")], [("2", "2"), ("1", "1")], True),  # in any order
+        ([("1", "1"), ("1", "1")], [("1", "1")], False),  # as often
+        ([("1", "1"), ("1", "1")], [("2", "2"), ("2", "2")], False),
+        ([("1", "1")], [], False),  # only one of them found it
+    ],
+)
+def test_agreement_is_of_all_values_of_a_field(session, one, two, agreed):
+    document = factories.document(session, factories.project(session))
+    task = factories.task(session, factories.document_version(session, document))
+    for number, values in enumerate((one, two)):
+        event = factories.annotation_event(
+            session, task, label_studio_id=number, actor=f"{number}@example.org"
+        )
+        for written, normalised in values:
+            factories.annotation_value(session, event, "total", written, normalised=normalised)
+        factories.annotation_value(session, event, "total", "9", outcome=ValueOutcome.REMOVED)
+        factories.annotation(session, event)
+    found = session.execute(text("SELECT compared, agreed FROM reviewer_agreement")).all()
+    assert found == [(1, int(agreed))]
+
+
 def test_current_values_are_those_of_now(session, record):
     now = session.execute(text("SELECT value_id FROM field_values ORDER BY 1")).all()
     past = session.execute(

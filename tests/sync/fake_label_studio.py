@@ -283,9 +283,13 @@ class Studio:
         return {"total": len(rows), "total_annotations": 0, "total_predictions": 0, "tasks": tasks}
 
 
+def _encode(answer: Any) -> bytes:
+    return json.dumps(answer).encode()
+
+
 @contextmanager
-def serving(studio: Studio) -> Iterator[str]:
-    """The studio's address while the block runs."""
+def serving(studio: Studio, *, encode: Callable[[Any], bytes] = _encode) -> Iterator[str]:
+    """The studio's address while the block runs. ``encode`` writes its answers."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -302,7 +306,7 @@ def serving(studio: Studio) -> Iterator[str]:
                         answer = studio.answer("GET", parts.path, parse_qs(parts.query))
                     except Refused as refusal:
                         status, answer = refusal.status, {"detail": str(refusal)}
-                content = json.dumps(answer).encode()
+                content = encode(answer)
             self.send_response_only(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

@@ -8,6 +8,8 @@ import pytest
 
 from sync.once import once
 from sync.passes import catch_up, sweep
+from sync.source import UNREAD
+from sync.states import read_task
 from sync.verify import verify
 from tests.sync.mirroring import events_of, mirrored, region, services_for, standing, standing_tasks
 
@@ -82,3 +84,19 @@ def test_what_reviewers_do_is_mirrored_whatever_it_fires(services, project, stud
     assert standing(services) == {}
     assert standing_tasks(services) == set()
     assert verify(services, project, settle=0).equal
+
+
+def test_what_is_left_out_of_lists_is_nothing_the_mirror_reads(
+    services, project, studio, monkeypatch
+):
+    predicted = {"result": region("p"), "model_version": "m", "score": 0.5}
+    (task,) = studio.create_tasks(project.label_studio_id, [{**DATA, "predictions": [predicted]}])
+    annotation = studio.create_annotation(task, {"result": region("r"), "lead_time": 2.5})
+    studio.update_annotation(annotation["id"], {"result": region("r", text="2")})
+    (brief,) = project.source.tasks_by_id([task])
+    assert project.source.tasks_after(0)[0][0].keys() == brief.keys()
+    monkeypatch.setattr("sync.source._WHOLE", {"fields": "all"})
+    (full,) = project.source.tasks_by_id([task])
+    assert full.keys() - brief.keys() >= {"annotations_results", "predictions_results", "drafts"}
+    assert full.keys() - brief.keys() <= set(UNREAD)
+    assert read_task(brief, services.people) == read_task(full, services.people)

@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Request
 
+from ml_backend.console.sentences import portuguese
 from ml_backend.extraction.fields import split_column
 
 LANGUAGES = ("en", "pt-BR")
@@ -49,6 +50,10 @@ class Language:
         table, column = split_column(field)
         own = self.label(names, field)
         return own if column is None else f"{self.label(names, table)} · {own}"
+
+    def said(self, sentence: str) -> str:
+        """A sentence of the record: why a run, a verdict, a model."""
+        return portuguese(sentence) if self.code == "pt-BR" else sentence
 
     def number(self, value: float, digits: int = 0) -> str:
         text = f"{value:,.{digits}f}"

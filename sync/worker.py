@@ -292,7 +292,8 @@ class Worker:
         with self._services.sessions.begin() as session:
             sync_runs.record_run(session, project.id, kind, seconds=seconds, ok=True, counts=counts)
         if any(counts.values()):
-            log.info("%s of project %d: %s", kind, project.id, counts)
+            told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+            log.info("%s of project %d: %s", kind, project.id, told)
 
     def _load_projects(self) -> None:
         with self._services.sessions.begin() as session:

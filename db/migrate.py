@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, func, select
+from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.pool import NullPool
 
 from db.errors import MigrationBusy
@@ -24,6 +24,9 @@ LOCK_TIMEOUT = (
     "4s"  # a migration waits this long for a table, then gives up rather than block its users
 )
 STATEMENT_TIMEOUT = "60s"
+REWRITTEN = {"0007": "annotation_values"}
+"""Tables that a revision writes anew. Until they are vacuumed no index alone answers, and rows only ever added are
+not soon vacuumed by themselves."""
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -53,14 +56,39 @@ def upgrade(url: str, revision: str = "head", *, wait: float = 120.0) -> None:
 
     Processes that start together wait for each other, ``wait`` seconds at most (MigrationBusy).
     """
+    with _outside(url) as beside:
+        before = current(beside)
     with migration_connection(url, wait=wait) as connection:
         command.upgrade(alembic_config(connection), revision)
+    if before is not None:
+        _vacuum(url, [table for since, table in REWRITTEN.items() if before < since])
 
 
 def downgrade(url: str, revision: str, *, wait: float = 120.0) -> None:
     """Undo migrations down to ``revision`` ("base": all of them, and everything recorded with them)."""
     with migration_connection(url, wait=wait) as connection:
         command.downgrade(alembic_config(connection), revision)
+
+
+@contextmanager
+def _outside(url: str) -> Iterator[Connection]:
+    """A connection without transactions, for what Alembic's own must not see or cannot do."""
+    engine = create_engine(
+        normalised_url(url),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"connect_timeout": 5, "application_name": "fieldloop-migrate"},
+    )
+    with engine.connect() as connection:
+        yield connection
+
+
+def _vacuum(url: str, tables: list[str]) -> None:
+    if not tables:
+        return
+    with _outside(url) as connection:
+        for table in tables:
+            connection.execute(text(f"VACUUM (ANALYZE) {table}"))
 
 
 @contextmanager
@@ -85,14 +113,8 @@ def migration_connection(url: str, *, wait: float = 120.0) -> Iterator[Connectio
 def _lock(address: str, wait: float) -> Iterator[None]:
     # On a connection of its own: the lock must outlive the transaction of each migration, and must
     # be gone when this process is.
-    engine = create_engine(
-        address,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        connect_args={"connect_timeout": 5, "application_name": "fieldloop-migrate"},
-    )
     deadline = time.monotonic() + wait
-    with engine.connect() as connection:
+    with _outside(address) as connection:
         while not connection.scalar(select(func.pg_try_advisory_lock(LOCK_KEY))):
             if time.monotonic() >= deadline:
                 raise MigrationBusy(wait)

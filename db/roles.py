@@ -44,6 +44,7 @@ def ensure_reader(url: str, password: str | None = None) -> str | None:
         try:
             with connection.transaction():
                 _ensure(connection, password)
+                connects = _may_connect(connection)
         except errors.InsufficientPrivilege:
             who = connection.info.user
             problem = (
@@ -52,7 +53,20 @@ def ensure_reader(url: str, password: str | None = None) -> str | None:
             )
             log.warning("%s", problem)
             return problem
-    return None
+        if connects:
+            return None
+        # Who does not own the database may grant nothing, and Postgres only warns.
+        database = connection.info.dbname
+        problem = f"The role {READER} may not connect. Ask the owner for: GRANT CONNECT ON DATABASE {database} TO {READER}."
+        log.warning("%s", problem)
+        return problem
+
+
+def _may_connect(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    found = connection.execute(
+        "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", [READER]
+    ).fetchone()
+    return found is not None and bool(found[0])
 
 
 def _ensure(connection: psycopg.Connection[tuple[object, ...]], password: str | None) -> None:

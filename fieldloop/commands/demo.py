@@ -73,7 +73,7 @@ def demo(
             "leave at least 4."
         )
     services = Services.open(_settings(), name="fieldloop-demo")
-    err = Console(stderr=True)
+    err = Console(stderr=True, emoji=False)
     screen = Screen(err)
     loop = Loop(services, load(DEMO_FIELDS), screen, patience=patience)
     project = loop.project()
@@ -93,7 +93,7 @@ def demo(
             json.dumps(report.as_json(turn, made, services.settings, screen.seconds), indent=2)
         )
     else:
-        report.show(Console(), turn, made, services.settings, screen.seconds)
+        report.show(Console(emoji=False), turn, made, services.settings, screen.seconds)
     if not turn.turned:
         why = turn.refusal or "nothing was trained. See `fieldloop logs worker`."
         click.echo(f"The loop did not turn, no better model went live: {why}", err=True)

@@ -60,7 +60,7 @@ def read(files: tuple[Path, ...], as_json: bool, languages: str, images: Path | 
 
 
 def _read(path: Path, languages: str, limits: Limits, images: Path | None) -> ReadResult:
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     name = escape(path.name)
     with console.status(f"{name}: opening") as status:
 

@@ -52,7 +52,7 @@ def _text(value: object) -> str:
 
 
 def _show(found: Status, folder: StateFolder) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if found.code is Code.NOT_RUNNING:
         console.print(f"Nothing runs on {escape(str(folder.path))}; start with `fieldloop up`.")
     if found.parts:

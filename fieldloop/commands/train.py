@@ -91,7 +91,7 @@ def _say_decision(services: Services, project_id: int, as_json: bool) -> None:
 
 def _follow(services: Services, job_id: UUID, patience: float) -> TrainingRun:
     """Watch the job that asks the policy, then the run it starts, to its end."""
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, emoji=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     end = time.monotonic() + patience
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:

@@ -75,7 +75,7 @@ def upload(
         return
     settings = Settings.from_environ(needs=())
     about = About(by or _login(), collection, notes, project)
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, emoji=False)
     with Uploader(settings) as uploader:
         uploader.check(project)
         sent = _send(uploader, files, about, screen)

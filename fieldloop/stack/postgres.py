@@ -157,7 +157,8 @@ class LocalPostgres:
                 if not connection.execute(
                     "SELECT 1 FROM pg_roles WHERE rolname = %s", [name]
                 ).fetchone():
-                    connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+                    with suppress(errors.DuplicateObject):  # another process was quicker
+                        connection.execute(sql.SQL("CREATE ROLE {}").format(role))
                 connection.execute(  # its password may still be another one
                     sql.SQL("ALTER ROLE {} LOGIN {} PASSWORD {}").format(
                         role, sql.SQL(rights), sql.Literal(password)

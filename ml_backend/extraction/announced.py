@@ -90,7 +90,7 @@ def _lead(trials: Sequence[Trial]) -> Lead | None:
     if max(first, alone) - learnt < max(LEAST_GAIN, GAIN_SHARE * len(seen)):
         return None
     pointed = [t.label.right for t in there if t.label.answers]
-    silent = [not t.there for t in trials if not t.label.answers]
+    silent = [not t.there for t in seen if not t.label.answers]
     blank = [t for t in trials if t.masked]
     invented = sum(t.label.answers for t in blank)
     return Lead(

@@ -25,7 +25,8 @@ SUGGEST = 0.05
 JUDGED = 3
 """Values of a field whose extent is chosen among all candidates; the rest just grow."""
 HOPELESS = 0.01
-"""Score below which a value but the best just grows too: nobody gets to see it."""
+"""Score below which a value but the best just grows too: nobody gets to see it. Not of fields that stand together,
+where what stands beside the other's value may win."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,13 @@ def best_first(odds: Floats, most: int) -> Ints:
 
 
 def candidates(
-    extents: Extents, f: int, odds: Floats, spans: SpanModel, best_only: bool = False
+    extents: Extents, f: int, odds: Floats, spans: SpanModel, *, alone: bool, best_only: bool
 ) -> list[Candidate]:
-    """Values of field `f` that do not overlap, best first. `best_only`: the best, and one more for its score."""
+    """Values of field `f` that do not overlap, best first. `alone`: it stands with no other field; `best_only`: then
+    only the best is looked for, and one more for its score."""
     encoded, shape = extents.encoded, extents.shapes[f]
-    most, judged = (2, 1) if best_only else (CANDIDATES, JUDGED)
+    most, judged = (2, 1) if best_only and alone else (CANDIDATES, JUDGED)
+    least = HOPELESS if alone else 0.0
     order = best_first(odds, CANDIDATES * (1 if shape.single else 4))
     taken: set[int] = set()
     found: list[Candidate] = []
@@ -91,7 +94,7 @@ def candidates(
         if start in taken:
             continue
         sure = 1.0
-        hopeful = chance >= HOPELESS and len(found) < judged
+        hopeful = chance >= least and len(found) < judged
         if not shape.single and (hopeful or not found):
             picked = _chosen(extents.through(f, start), odds, spans, f)
             span, sure = picked.tokens, picked.sure
@@ -194,7 +197,7 @@ def decode(
     chosen = odds if shift is None else odds + shift
     paired = {f for pair in pairs for f in (pair.first, pair.second)}
     found = [
-        candidates(extents, f, chosen[:, f], spans, best_only and f not in paired)
+        candidates(extents, f, chosen[:, f], spans, alone=f not in paired, best_only=best_only)
         for f in range(len(extents.shapes))
     ]
     ranked = [Ranked(tuple(c), c[0].score if c else 0.0) for c in found]

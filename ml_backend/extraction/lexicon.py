@@ -236,8 +236,8 @@ def squeeze(text: str) -> str:
     return _SQUEEZE.sub("", text.lower())
 
 
-MOST_WORDS = 300_000
-"""Distinct words kept; about 60 MB. Then the memory starts anew."""
+MOST_WORDS = 200_000
+"""Distinct words kept, about 80 MB of them. Then the memory starts anew."""
 _FIRST_ROOM = 1_000
 
 

@@ -56,6 +56,28 @@ def test_logs_in_where_the_database_is_closed_to_others(committed_database):
         assert connection.execute("SELECT count(*) FROM review_progress").fetchone() == (0,)
 
 
+def test_a_user_who_may_not_let_others_connect_gets_a_sentence(committed_database):
+    user = f"plain_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(committed_database.url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"CREATE ROLE {user} LOGIN CREATEROLE PASSWORD 'x'")
+        connection.execute(f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC, {READER}')
+        connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {user}')
+        for what in (
+            "SCHEMA public",
+            "ALL TABLES IN SCHEMA public",
+            "ALL FUNCTIONS IN SCHEMA public",
+        ):
+            connection.execute(f"GRANT ALL ON {what} TO {user} WITH GRANT OPTION")
+        try:
+            url = make_url(committed_database.url).set(username=user, password="x")
+            problem = ensure_reader(url.render_as_string(hide_password=False))
+        finally:
+            connection.execute(f"DROP OWNED BY {user}")
+            connection.execute(f"DROP ROLE {user}")
+    assert f"GRANT CONNECT ON DATABASE {name}" in problem
+
+
 def test_a_user_who_may_not_create_roles_gets_a_sentence(committed_database, caplog):
     user = f"plain_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(committed_database.url, autocommit=True) as connection:

@@ -24,7 +24,7 @@ from db.migrate import (
     migration_connection,
     upgrade,
 )
-from db.session import normalised_url
+from db.session import libpq_conninfo, normalised_url
 from tests.conftest import new_database
 from tests.migrations.snapshot import snapshot
 
@@ -69,6 +69,17 @@ def test_each_revision_goes_down_to_what_was_before(empty_database):
         upgrade(empty_database, revision)
         assert snapshot(empty_database) == after
         before = after
+
+
+def test_a_table_that_a_migration_wrote_anew_is_vacuumed(empty_database):
+    upgrade(empty_database, "0006")
+    with psycopg.connect(libpq_conninfo(empty_database)) as connection:
+        asked = "SELECT count(*) FROM pg_stat_user_tables WHERE relname = 'annotation_values' AND vacuum_count > 0"
+        assert connection.execute(asked).fetchone() == (0,)
+        connection.commit()
+        upgrade(empty_database)
+        connection.execute("SELECT pg_stat_clear_snapshot()")
+        assert connection.execute(asked).fetchone() == (1,)
 
 
 def test_migrated_twice_and_from_two_sides_at_once(empty_database):

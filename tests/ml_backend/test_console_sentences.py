@@ -20,6 +20,12 @@ def _marks(right: int, wrong: int, field: str = "total") -> dict[str, Marks]:
     }  # fmt: skip
 
 
+def _both(totals: int, dates: int) -> dict[str, Marks]:
+    """Twenty documents with so many right totals and right dates."""
+    total, date = _marks(totals, 20 - totals), _marks(dates, 20 - dates, "date")
+    return {key: Marks({**total[key].scores, **date[key].scores}) for key in total}
+
+
 def _situation(**values: object) -> TrainingSituation:
     usual: dict[str, object] = {
         "reviewed": 20,
@@ -64,8 +70,11 @@ def test_every_verdict_of_the_gate_is_known() -> None:
         gate.judge(_marks(9, 1), _marks(5, 5)).reason,
         gate.judge(_marks(5, 5), _marks(5, 5)).reason,
         gate.judge(_marks(6, 5), _marks(5, 6)).reason,
+        gate.judge(_both(18, 4), _both(4, 10)).reason,
+        gate.judge(_both(20, 17), _both(8, 20)).reason,
     }
-    assert len(reasons) == 7
+    assert len(reasons) == 9
+    assert sum("Worse on date" in reason for reason in reasons) == 2
     for reason in reasons:
         assert portuguese(reason) != reason
         assert sorted(re.findall(r"\d+", portuguese(reason))) == sorted(re.findall(r"\d+", reason))

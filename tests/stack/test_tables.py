@@ -26,3 +26,4 @@ def test_names_are_whole_on_a_narrow_terminal(
 
 def test_a_value_may_look_like_markup(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[/b] [red]total[/red]" in _printed(["[/b] [red]total[/red]"], capsys)
+    assert "Ref:100:20" in _printed(["Ref:100:20"], capsys)
